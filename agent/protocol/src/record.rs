@@ -1,0 +1,138 @@
+//! The metadata stanza of a sealed record (`signet/meta/v1`): what may be known of a key without
+//! opening it. Authenticated by the record's header MAC, and by the pin in `state.json` before that.
+
+use crate::rule::Part;
+use serde::{Deserialize, Serialize};
+
+/// Whose access key it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyKind {
+    /// The account's root user.
+    Root,
+    /// An IAM user kept for emergencies.
+    IamUser,
+}
+
+/// Where the secret is when nobody uses it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Custody {
+    /// In this record, which a token opens: the secret is in one signer for milliseconds a use.
+    Sealed,
+}
+
+/// AWS partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Partition {
+    /// Commercial regions.
+    #[serde(rename = "aws")]
+    Aws,
+    /// GovCloud.
+    #[serde(rename = "aws-us-gov")]
+    AwsUsGov,
+}
+
+/// One token that opens the record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipient {
+    /// Kind of token, a row of the signer's table: `yubikey-piv`, `software`.
+    pub kind: String,
+    /// Serial, decimal for YubiKeys, `soft-` and 8 hex digits for software.
+    pub serial: String,
+    /// Slot, hex for PIV (`95`); empty where a kind has none.
+    pub slot: String,
+    /// The public key: base64 of the 65-byte uncompressed P-256 point (SEC 1, 2.3.3).
+    pub public_key: String,
+    /// What the person calls it.
+    pub label: String,
+}
+
+/// A second factor of Signet's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Factor {
+    /// `totp-1`.
+    pub id: String,
+    /// Kind of factor.
+    pub kind: FactorKind,
+    /// What the person calls it.
+    pub label: String,
+    /// RFC 3339 UTC.
+    pub created: String,
+}
+
+/// Kinds of second factor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FactorKind {
+    /// RFC 6238, SHA-1, 30 s, 6 digits; the seed is in the sealed payload.
+    Totp,
+}
+
+impl FactorKind {
+    /// The name in rules and on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Totp => "totp",
+        }
+    }
+}
+
+/// Everything a record says of its key in the clear.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metadata {
+    /// [`crate::VERSION`].
+    pub version: u32,
+    /// The vault this record belongs to: 32 hex digits.
+    pub vault_id: String,
+    /// Name of the key: `[A-Za-z0-9][A-Za-z0-9._-]{0,63}`.
+    pub name: String,
+    /// Generation of the record, from 1.
+    pub epoch: u64,
+    /// RFC 3339 UTC: when the key was added.
+    pub created: String,
+    /// Whose key it is.
+    pub kind: KeyKind,
+    /// 12 digits; null until the first GetCallerIdentity pins it.
+    pub account: Option<String>,
+    /// Partition of the account.
+    pub partition: Partition,
+    /// `AKIA…`.
+    pub access_key_id: String,
+    /// Where the secret is.
+    pub custody: Custody,
+    /// The key's own policy: the ceiling.
+    pub policy: Vec<Part>,
+    /// Second factors checked at each use.
+    pub factors: Vec<Factor>,
+    /// Tokens that open the record.
+    pub recipients: Vec<Recipient>,
+    /// Hex SHA-256 of the previous generation's header; null in the first.
+    pub previous: Option<String>,
+}
+
+/// The sealed payload: the only place where the secret stands. Not `Debug`, not `Clone`.
+///
+/// This is the shape only; programs that hold one keep it in memory that is wiped (the signer, and
+/// the cli while it adds a key). `secret` and `totp_seed` are borrowed from such memory.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Payload<'a> {
+    /// AWS secret access key: 1 to 128 characters of base64's alphabet, no JSON escape needed.
+    pub secret: &'a str,
+    /// Seed of the TOTP factor, base32 without padding; null without that factor.
+    pub totp_seed: Option<&'a str>,
+}
+
+/// Whether `name` may name a key (and so a file `keys/NAME.age`).
+#[must_use]
+pub fn is_key_name(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    bytes.next().is_some_and(|b| b.is_ascii_alphanumeric())
+        && name.len() <= 64
+        && bytes.all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+}
