@@ -14,3 +14,5 @@
 pub mod harden;
 pub mod peer;
 pub mod queue;
+pub mod serve;
+pub mod signer;

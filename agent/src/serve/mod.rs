@@ -1,0 +1,4 @@
+//! HTTP on the socket.
+#![forbid(unsafe_code)]
+
+pub mod socket;
