@@ -11,8 +11,14 @@
 
 #![deny(unsafe_code)]
 
+pub mod audit;
+pub mod clock;
+pub mod config;
 pub mod harden;
 pub mod peer;
+pub mod policy;
 pub mod queue;
 pub mod serve;
+pub mod sessions;
 pub mod signer;
+pub mod vault;
