@@ -135,7 +135,7 @@ pub(crate) fn covered(stanzas: &[Stanza]) -> Vec<u8> {
         out.push(b'\n');
         let body = to_base64(&stanza.body);
         let lines = body.as_bytes().chunks(COLUMNS);
-        let full = body.len() % COLUMNS == 0;
+        let full = body.len().is_multiple_of(COLUMNS);
         for line in lines {
             out.extend_from_slice(line);
             out.push(b'\n');

@@ -175,4 +175,6 @@ impl Deref for Opened {
 }
 
 #[cfg(test)]
+mod interop;
+#[cfg(test)]
 mod tests;
