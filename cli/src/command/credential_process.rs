@@ -1,0 +1,11 @@
+//! `signet credential-process`.
+
+use super::Done;
+use crate::args::CredentialProcess;
+use crate::context::Context;
+use signet_protocol::{Code, Refusal};
+
+/// Does the command.
+pub(crate) fn run(_cx: &Context, _args: &CredentialProcess) -> Done {
+    Err(Refusal::bare(Code::Unsupported, "not in this version"))
+}

@@ -1,0 +1,11 @@
+//! `signet request`.
+
+use super::Done;
+use crate::args::Request;
+use crate::context::Context;
+use signet_protocol::{Code, Refusal};
+
+/// Does the command.
+pub(crate) fn run(_cx: &Context, _args: &Request) -> Done {
+    Err(Refusal::bare(Code::Unsupported, "not in this version"))
+}

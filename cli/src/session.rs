@@ -1,0 +1,1 @@
+//! Session credentials for `credential-process` and `exec`.
