@@ -2,9 +2,10 @@
 
 use crate::{Error, date};
 
-/// Not signed: the connection's own, and what a proxy may change on the way. They are sent as they
-/// are given, and decide nothing: see [`crate::action`].
-const UNSIGNED: [&str; 6] =
+/// Headers that are never signed: the connection's own, and what a proxy may change on the way. They
+/// are sent as they are given, and decide nothing. Another signer that is to agree with this one
+/// leaves out the same.
+pub const UNSIGNED_HEADERS: [&str; 6] =
     ["connection", "expect", "transfer-encoding", "user-agent", "x-amzn-trace-id", "authorization"];
 
 /// Only the signer sets these (`host` is the URL's), and a long-term key has no session token.
@@ -15,7 +16,7 @@ const STREAMING: [&str; 2] = ["x-amz-decoded-content-length", "x-amz-trailer"];
 
 /// Whether a header of this (lower-case) name is signed.
 pub(crate) fn is_signed(name: &str) -> bool {
-    !UNSIGNED.contains(&name)
+    !UNSIGNED_HEADERS.contains(&name)
 }
 
 /// The `x-amz-date` that the request brings, if it brings one.

@@ -28,10 +28,12 @@ mod payload;
 mod prepare;
 mod scope;
 mod sign;
+#[cfg(test)]
+mod suite;
 mod url;
 
 pub use error::Error;
-pub use headers::given_date;
+pub use headers::{UNSIGNED_HEADERS, given_date};
 pub use prepare::{Prepared, Request, prepare};
 pub use sign::{DateKey, authorization, sha256, sha256_hex, string_to_sign};
 pub use url::{Scheme, Url};

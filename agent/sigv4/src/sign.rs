@@ -84,6 +84,11 @@ impl DateKey {
         Ok(self.signature(region, service, &string_to_sign(prepared)))
     }
 
+    #[cfg(test)]
+    pub(crate) fn hex(&self) -> String {
+        hex(&self.key)
+    }
+
     /// The rest of the chain: region, service, terminator, string to sign.
     pub(crate) fn signature(&self, region: &str, service: &str, string_to_sign: &str) -> String {
         let region = hmac_sha256(&*self.key, region.as_bytes());
