@@ -1,0 +1,113 @@
+//! The chip: its applets, which of them is selected, and the chain of APDUs. No threads, no clock of
+//! its own and no sockets: bytes in, bytes out.
+//!
+//! A command that needs a touch stops half-way: [`Step::Touch`] is the promise to go on with
+//! [`Device::finish`] once the finger has decided, so that nobody holds the device meanwhile.
+
+use std::time::Instant;
+
+use super::apdu::{Chain, Command, Link, Reply, sw};
+use super::management;
+use super::piv::{self, Piv};
+use super::profile::Profile;
+
+/// What became of a command.
+pub(super) enum Step {
+    /// It is answered.
+    Done(Vec<u8>),
+    /// It waits for a touch.
+    Touch(Waiting),
+}
+
+/// A command that waits for a touch.
+pub(super) struct Waiting {
+    pending: piv::Pending,
+    max: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Applet {
+    Piv,
+    Management,
+    Otp,
+}
+
+/// SELECT by name (ISO 7816-4, section 7.1.1).
+const SELECT: u8 = 0xa4;
+/// Yubico's OTP applet, from which hosts read the serial number of firmware 4.
+const OTP_AID: &[u8] = &[0xa0, 0x00, 0x00, 0x05, 0x27, 0x20, 0x01];
+
+#[derive(Debug)]
+pub(super) struct Device {
+    pub(super) profile: Profile,
+    pub(super) piv: Piv,
+    selected: Option<Applet>,
+    chain: Chain,
+}
+
+impl Device {
+    pub(super) fn new(profile: Profile) -> Self {
+        Self { piv: Piv::new(&profile), profile, selected: None, chain: Chain::default() }
+    }
+
+    /// Everything volatile is lost: at power off and at reset.
+    pub(super) fn power_off(&mut self) {
+        self.selected = None;
+        self.chain = Chain::default();
+        self.piv.forget_session();
+    }
+
+    /// Takes one APDU.
+    pub(super) fn execute(&mut self, bytes: &[u8], now: Instant) -> Step {
+        let Some(command) = Command::parse(bytes) else {
+            return Step::Done(Reply::from(sw::WRONG_LENGTH).to_bytes());
+        };
+        let max = command.max;
+        let reply = match self.chain.take(command) {
+            Link::Answered(reply) => return Step::Done(reply.to_bytes()),
+            Link::Whole(command) if command.ins == SELECT && command.p1 == 4 => self.select(&command.data),
+            Link::Whole(command) => match self.selected {
+                Some(Applet::Piv) => match self.piv.execute(&self.profile, &command, now) {
+                    piv::Step::Done(reply) => reply,
+                    piv::Step::Touch(pending) => return Step::Touch(Waiting { pending, max }),
+                },
+                Some(Applet::Management) => management::execute(&self.profile, &command),
+                Some(Applet::Otp) => self.otp(&command),
+                None => sw::UNKNOWN_INS.into(),
+            },
+        };
+        Step::Done(self.chain.give(reply, max).to_bytes())
+    }
+
+    /// Goes on with a command after its touch, or after the wait for it.
+    pub(super) fn finish(&mut self, waiting: Waiting, touched: bool, now: Instant) -> Vec<u8> {
+        let reply =
+            if touched { self.piv.touched(waiting.pending, now) } else { self.profile.touch_refusal.into() };
+        self.chain.give(reply, waiting.max).to_bytes()
+    }
+
+    fn select(&mut self, name: &[u8]) -> Reply {
+        // A partial name selects the applet it is the beginning of (ISO 7816-4, section 7.1.1);
+        // Yubico's programs send the five bytes of NIST's registration.
+        let is = |aid: &[u8]| name.len() >= 5 && (aid.starts_with(name) || name.starts_with(aid));
+        let (applet, reply) = if is(piv::AID) {
+            (Applet::Piv, piv::selected())
+        } else if self.profile.management && is(management::AID) {
+            (Applet::Management, management::selected(&self.profile))
+        } else if self.profile.firmware.0 < 5 && is(OTP_AID) {
+            (Applet::Otp, Reply::ok([&self.profile.version()[..], &[0, 0, 0]].concat()))
+        } else {
+            return sw::NOT_FOUND.into();
+        };
+        self.piv.forget_session();
+        self.selected = Some(applet);
+        reply
+    }
+
+    fn otp(&self, command: &Command) -> Reply {
+        match (command.ins, command.p1) {
+            (0x01, 0x10) => Reply::ok(self.profile.serial.to_be_bytes().to_vec()),
+            (_, _) => sw::UNKNOWN_INS.into(),
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! A private `pcscd` with the `vpcd` reader, one per test.
+//!
+//! Promises: a daemon of its own on a Unix socket of its own (given to the code under test as
+//! `[token] pcsc_socket` or `PCSCLITE_CSOCK_NAME`), two empty readers on free ports, ready when
+//! [`Pcscd::start`] returns, stopped by its pid and without traces when dropped. Any number of them
+//! run side by side, as root or as an ordinary user. Where something is missing the test fails with
+//! the command that installs it; it is never skipped.
+//!
+//! How: `pcscd` takes no socket path, but it accepts a listening socket on fd 3 the way systemd hands
+//! one over (`sd_listen_fds(3)`). The listener becomes the standard input of a small shell, which
+//! moves it to fd 3 and turns into `pcscd`, so that no unsafe code is needed. As root the daemon gets
+//! a mount namespace, because it would otherwise overwrite the pid file of the system's `pcscd` and
+//! take hold of real USB readers.
+
+mod wire;
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+pub use wire::ReaderState;
+
+/// How long a daemon or a reader may take before the test fails.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The name the readers carry: the shape real YubiKeys have, which `ykman` reads the transport from.
+pub const READER: &str = "Yubico YubiKey OTP+FIDO+CCID";
+
+/// Where Debian's and Fedora's vpcd packages put the driver.
+const DRIVERS: [&str; 2] =
+    ["/usr/lib/pcsc/drivers/serial/libifdvpcd.so", "/usr/lib64/pcsc/drivers/serial/libifdvpcd.so"];
+
+/// Moves the listener to fd 3 and becomes pcscd. `$1` is our directory, `$2` the daemon.
+const BECOME: &str = r#"
+if [ "$(id -u)" = 0 ]; then
+    mkdir -p /run/pcscd
+    if [ -z "$SIGNET_TEST_NS" ] && unshare -m true 2>/dev/null; then
+        SIGNET_TEST_NS=1; export SIGNET_TEST_NS
+        exec unshare -m --propagation private sh -c "$3" sh "$1" "$2" "$3"
+    fi
+    if [ -n "$SIGNET_TEST_NS" ]; then
+        mount --bind "$1/run" /run/pcscd || exit 1
+        bundle=/usr/lib/pcsc/drivers/ifd-ccid.bundle
+        if [ -d "$bundle" ]; then mount --bind "$1/none" "$bundle" || exit 1; fi
+    fi
+fi
+exec 3<&0 </dev/null
+LISTEN_PID=$$ LISTEN_FDS=1 exec "$2" --foreground --info -c "$1/conf"
+"#;
+
+/// A running private daemon. Dropping it stops it.
+#[derive(Debug)]
+pub struct Pcscd {
+    daemon: Child,
+    dir: tempfile::TempDir,
+    port: u16,
+    log: Arc<Log>,
+    slots: Arc<[AtomicBool; 2]>,
+    /// Holds the pair of ports for us among all tests of the machine.
+    _claim: TcpListener,
+}
+
+#[derive(Debug, Default)]
+struct Log {
+    state: Mutex<LogState>,
+    grown: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct LogState {
+    text: String,
+    ended: bool,
+}
+
+impl Pcscd {
+    /// Starts a daemon and waits until it is ready.
+    ///
+    /// # Panics
+    /// With a clear text when `pcscd` or `vpcd` is missing or does not start.
+    #[must_use]
+    pub fn start() -> Self {
+        let pcscd = find_pcscd();
+        let driver = DRIVERS.iter().map(Path::new).find(|path| path.exists()).unwrap_or_else(|| {
+            panic!(
+                "the vpcd driver is not installed: apt-get install --no-install-recommends vsmartcard-vpcd"
+            )
+        });
+        for _ in 0..8 {
+            if let Some(running) = Self::try_start(&pcscd, driver) {
+                return running;
+            }
+        }
+        panic!("pcscd found no free pair of ports for its readers in eight attempts")
+    }
+
+    /// One attempt; `None` when somebody else took one of the ports between our probe and the start.
+    fn try_start(pcscd: &Path, driver: &Path) -> Option<Self> {
+        let (claim, port) = claim_ports();
+        let dir =
+            tempfile::Builder::new().prefix("sgp").tempdir().expect("a temporary directory can be made");
+        for sub in ["conf", "run", "none"] {
+            fs::create_dir(dir.path().join(sub)).expect("a directory can be made in our own");
+        }
+        let conf = format!(
+            "FRIENDLYNAME \"{READER}\"\nDEVICENAME /dev/null:{port}\nLIBPATH {}\nCHANNELID {port}\n",
+            driver.display()
+        );
+        fs::write(dir.path().join("conf/vpcd"), conf).expect("the reader's configuration can be written");
+
+        let listener =
+            UnixListener::bind(dir.path().join("s")).expect("a Unix socket can be made in our directory");
+        fs::set_permissions(dir.path().join("s"), fs::Permissions::from_mode(0o600))
+            .expect("our socket is ours");
+        let mut daemon = Command::new("sh")
+            .args(["-c", BECOME, "sh"])
+            .arg(dir.path())
+            .arg(pcscd)
+            .arg(BECOME)
+            .stdin(Stdio::from(OwnedFd::from(listener)))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("sh can be started");
+
+        let log = Arc::new(Log::default());
+        let out = daemon.stdout.take().expect("stdout is piped");
+        let err = daemon.stderr.take().expect("stderr is piped");
+        log.follow(out);
+        log.follow(err);
+
+        let found = log.wait_for(&["daemon ready", "Could not initialize", "Could not bind"]);
+        let running = Self { daemon, dir, port, log, slots: Arc::default(), _claim: claim };
+        match found {
+            Some("daemon ready") if !running.log.text().contains("ould not") => Some(running),
+            Some(_) => None,
+            None => panic!("pcscd did not start; it said:\n{}", running.log.text()),
+        }
+    }
+
+    /// The socket: `[token] pcsc_socket` of the code under test, `PCSCLITE_CSOCK_NAME` of other tools.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.dir.path().join("s")
+    }
+
+    /// A command that speaks to this daemon.
+    #[must_use]
+    pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command.env("PCSCLITE_CSOCK_NAME", self.socket());
+        command
+    }
+
+    /// The full name of a reader (0 or 1), as clients see it.
+    #[must_use]
+    pub fn reader(&self, index: u8) -> String {
+        format!("{READER} 00 {index:02}")
+    }
+
+    /// What the daemon has said so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.log.text()
+    }
+
+    /// The readers as the daemon shows them to a client now.
+    #[must_use]
+    pub fn readers(&self) -> Vec<ReaderState> {
+        let mut stream = self.connect();
+        wire::readers(&mut stream).expect("pcscd tells its readers")
+    }
+
+    /// The daemon's process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.daemon.id()
+    }
+
+    /// Waits until a reader is occupied (or empty).
+    ///
+    /// # Panics
+    /// When that does not happen in time.
+    pub fn wait_for_card(&self, index: u8, present: bool) {
+        Hand::of(self, index).wait_for(present);
+    }
+
+    fn connect(&self) -> UnixStream {
+        wire::connect(&self.socket()).expect("pcscd accepts a client")
+    }
+
+    /// Takes the first free reader for a card.
+    pub(crate) fn take_slot(&self) -> Hand {
+        let free = (0_u8..)
+            .zip(self.slots.iter())
+            .find(|(_, used)| !used.swap(true, Ordering::SeqCst))
+            .map(|(index, _)| index)
+            .expect("a private pcscd has two readers; both hold a card");
+        Hand::of(self, free)
+    }
+}
+
+impl Drop for Pcscd {
+    fn drop(&mut self) {
+        if let Some(pid) = i32::try_from(self.daemon.id()).ok().and_then(rustix::process::Pid::from_raw) {
+            // An error means that it has ended already, which is what we want.
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        }
+        let deadline = Instant::now() + Duration::from_secs(3);
+        while matches!(self.daemon.try_wait(), Ok(None)) && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(2));
+        }
+        // After a clean end both do nothing.
+        let _ = self.daemon.kill();
+        let _ = self.daemon.wait();
+    }
+}
+
+/// What a card needs of its daemon: where to plug in, and how to see that it is plugged in.
+#[derive(Debug, Clone)]
+pub(crate) struct Hand {
+    socket: PathBuf,
+    port: u16,
+    index: u8,
+    slots: Arc<[AtomicBool; 2]>,
+}
+
+impl Hand {
+    fn of(pcscd: &Pcscd, index: u8) -> Self {
+        Self { socket: pcscd.socket(), port: pcscd.port, index, slots: Arc::clone(&pcscd.slots) }
+    }
+
+    /// Where the card connects to.
+    pub(crate) fn address(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port + u16::from(self.index)))
+    }
+
+    /// The reader's number.
+    pub(crate) fn index(&self) -> u8 {
+        self.index
+    }
+
+    /// Gives the reader back for another card.
+    pub(crate) fn give_back(&self) {
+        if let Some(slot) = self.slots.get(usize::from(self.index)) {
+            slot.store(false, Ordering::SeqCst);
+        }
+    }
+
+    /// Takes the same reader again.
+    pub(crate) fn take_again(&self) {
+        let slot = self.slots.get(usize::from(self.index)).expect("a hand has a reader");
+        assert!(!slot.swap(true, Ordering::SeqCst), "another card is in this reader");
+    }
+
+    /// Waits until the daemon shows the reader as occupied (or empty).
+    pub(crate) fn wait_for(&self, present: bool) {
+        let mut stream = wire::connect(&self.socket).expect("pcscd accepts a client");
+        let ours = format!(" {:02}", self.index);
+        let seen = wire::wait_until(&mut stream, Instant::now() + PATIENCE, |states| {
+            states.iter().any(|state| state.name.ends_with(&ours) && state.present == present)
+        });
+        if let Err(error) = seen {
+            panic!(
+                "reader {} did not become {}: {error}",
+                self.index,
+                if present { "occupied" } else { "empty" }
+            );
+        }
+    }
+}
+
+impl Log {
+    fn follow(self: &Arc<Self>, source: impl std::io::Read + Send + 'static) {
+        let log = Arc::clone(self);
+        thread::spawn(move || {
+            for line in BufReader::new(source).lines().map_while(Result::ok) {
+                let mut state = log.state.lock().unwrap_or_else(PoisonError::into_inner);
+                state.text.push_str(&line);
+                state.text.push('\n');
+                log.grown.notify_all();
+            }
+            log.state.lock().unwrap_or_else(PoisonError::into_inner).ended = true;
+            log.grown.notify_all();
+        });
+    }
+
+    /// Waits for the first of some texts; `None` when the daemon ended or said none of them in time.
+    fn wait_for(&self, wanted: &[&'static str]) -> Option<&'static str> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = |state: &LogState| wanted.iter().copied().find(|text| state.text.contains(text));
+        let (state, _) = self
+            .grown
+            .wait_timeout_while(state, PATIENCE, |state| !state.ended && seen(state).is_none())
+            .unwrap_or_else(PoisonError::into_inner);
+        seen(&state)
+    }
+
+    fn text(&self) -> String {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).text.clone()
+    }
+}
+
+fn find_pcscd() -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain([PathBuf::from("/usr/sbin"), PathBuf::from("/usr/local/sbin")])
+        .map(|dir| dir.join("pcscd"))
+        .find(|file| file.exists())
+        .unwrap_or_else(|| panic!("pcscd is not installed: apt-get install --no-install-recommends pcscd"))
+}
+
+/// Finds two neighbouring free ports below the ephemeral range. A third one beside them is kept bound:
+/// whoever holds it owns the pair among all tests that run on this machine.
+fn claim_ports() -> (TcpListener, u16) {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    const FIRST: u32 = 20_000;
+    const GROUPS: u32 = 4_000;
+    for _ in 0..GROUPS {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed);
+        let group = std::process::id().wrapping_mul(97).wrapping_add(step) % GROUPS;
+        let Ok(port) = u16::try_from(FIRST + group * 3) else { continue };
+        let Ok(claim) = TcpListener::bind((Ipv4Addr::LOCALHOST, port + 2)) else { continue };
+        // vpcd listens on all interfaces, so that is what must be free.
+        let free = |port| TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok();
+        if free(port) && free(port + 1) {
+            return (claim, port);
+        }
+    }
+    panic!("no two neighbouring ports are free between {FIRST} and {}", FIRST + GROUPS * 3)
+}

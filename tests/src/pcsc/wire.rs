@@ -1,0 +1,97 @@
+//! As much of pcsclite's client protocol as tells which readers hold a card.
+//!
+//! A test process may have several daemons, but libpcsclite reads its socket's name only once per
+//! process; so the waiting is done here, by hand. Follows `winscard_msg.h` of pcsclite 1.9 (protocol
+//! 4): little-endian structures as they lie in memory, one header of size and command each.
+
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Instant;
+
+/// `CMD_VERSION` of `winscard_msg.h`.
+const VERSION: u32 = 0x11;
+/// `CMD_GET_READERS_STATE`.
+const GET_READERS: u32 = 0x12;
+/// `CMD_WAIT_READER_STATE_CHANGE`.
+const WAIT_CHANGE: u32 = 0x13;
+/// `PCSCLITE_MAX_READERS_CONTEXTS`.
+const READERS: usize = 16;
+/// `sizeof(READER_STATE)`: name 128, counter, state and sharing 4 each, ATR 33 padded to 36, length 4.
+const READER: usize = 128 + 4 + 4 + 4 + 36 + 4;
+/// `SCARD_PRESENT` of the daemon's internal reader state.
+const PRESENT: u32 = 0x0004;
+
+/// One reader as the daemon shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReaderState {
+    /// Its full name.
+    pub name: String,
+    /// Whether a card is in it and has been powered up.
+    pub present: bool,
+    /// The card's answer to reset; empty without a card.
+    pub atr: Vec<u8>,
+}
+
+/// Connects and agrees on the protocol's version.
+pub(super) fn connect(socket: &Path) -> io::Result<UnixStream> {
+    let mut stream = UnixStream::connect(socket)?;
+    let mut hello = [4_u32.to_le_bytes(), 4_u32.to_le_bytes(), 0_u32.to_le_bytes()].concat();
+    send(&mut stream, VERSION, &hello)?;
+    stream.read_exact(&mut hello)?;
+    match hello.get(8..) {
+        Some([0, 0, 0, 0]) => Ok(stream),
+        Some(_) | None => Err(io::Error::other("pcscd speaks another version of its protocol")),
+    }
+}
+
+/// The readers now.
+pub(super) fn readers(stream: &mut UnixStream) -> io::Result<Vec<ReaderState>> {
+    send(stream, GET_READERS, &[])?;
+    states(stream)
+}
+
+/// Waits until the readers are as wanted.
+pub(super) fn wait_until(
+    stream: &mut UnixStream,
+    deadline: Instant,
+    wanted: impl Fn(&[ReaderState]) -> bool,
+) -> io::Result<()> {
+    loop {
+        // Registers for the next change and answers with the present state: nothing falls between.
+        send(stream, WAIT_CHANGE, &[])?;
+        if wanted(&states(stream)?) {
+            return Ok(());
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        stream.set_read_timeout(Some(left))?;
+        let mut change = [0; 8];
+        stream.read_exact(&mut change)?;
+    }
+}
+
+fn send(stream: &mut UnixStream, command: u32, body: &[u8]) -> io::Result<()> {
+    let size = u32::try_from(body.len()).map_err(io::Error::other)?;
+    stream.write_all(&[&size.to_le_bytes()[..], &command.to_le_bytes()[..], body].concat())
+}
+
+fn states(stream: &mut UnixStream) -> io::Result<Vec<ReaderState>> {
+    let mut raw = vec![0; READERS * READER];
+    stream.read_exact(&mut raw)?;
+    Ok(raw.chunks_exact(READER).filter_map(state).filter(|state| !state.name.is_empty()).collect())
+}
+
+fn state(raw: &[u8]) -> Option<ReaderState> {
+    let (name, rest) = raw.split_at_checked(128)?;
+    let name: Vec<u8> = name.iter().copied().take_while(|byte| *byte != 0).collect();
+    let word = |at: usize| rest.get(at..at + 4).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes);
+    let length = usize::try_from(word(48)?).ok()?;
+    Some(ReaderState {
+        name: String::from_utf8_lossy(&name).into_owned(),
+        present: word(4)? & PRESENT != 0,
+        atr: rest.get(12..12 + length).unwrap_or_default().to_vec(),
+    })
+}
