@@ -1,0 +1,182 @@
+//! An order, checked before anybody is asked anything.
+//!
+//! Promises: pure but for the record's points, which the envelope checks; the time comes in as an
+//! argument. A [`Job`] exists only for a record whose header is the pinned one, whose metadata is
+//! about the key of the order, and for the act that the request names. Whatever the agent computed
+//! and this room can compute too is compared.
+
+use crate::reseal::Reseal;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use signet_envelope::{Error, PublicKey, Record, hex};
+use signet_protocol::api::{SignRequest, UseAct, UseRequest};
+use signet_protocol::child::{Act, Order, TotpGate};
+use signet_protocol::record::{FactorKind, Metadata, Recipient, is_key_name};
+use signet_protocol::refusal::{Code, Refusal};
+use signet_protocol::{DATE_WINDOW_SECONDS, VERSION};
+use signet_sigv4::{Prepared, Request, date};
+
+/// How old, in seconds, `x-amz-date` may have become while the person was asked; AWS takes 300.
+const USE_SECONDS: i64 = 120;
+
+/// What is to be done, and with what.
+pub struct Job {
+    /// The record.
+    pub record: Record,
+    /// What it says of its key: authentic as far as the pin is, until the record is opened.
+    pub metadata: Metadata,
+    /// The gate of the TOTP factor, where a code is asked for.
+    pub totp: Option<TotpGate>,
+    /// The work itself.
+    pub work: Work,
+}
+
+/// The work of a [`Job`].
+pub enum Work {
+    /// Sign this.
+    Sign(Box<Prepared>),
+    /// Open the record and look.
+    Open,
+    /// Seal a new generation.
+    Reseal(Box<Reseal>),
+}
+
+impl Job {
+    /// Checks an order at the time `now`, in seconds since 1970.
+    ///
+    /// # Errors
+    /// `rollback` for a record that is not the pinned one or not whole, `bad_request` for a request
+    /// that cannot be signed, `internal` where agent and signer do not agree.
+    pub fn read(order: &Order, now: i64) -> Result<Self, Refusal> {
+        if order.version != VERSION {
+            return Err(disagree("the version of the order"));
+        }
+        let file = STANDARD.decode(&order.record).map_err(|_| disagree("how a record is handed over"))?;
+        let record = Record::parse(&file).map_err(|error| unreadable(&order.key, error))?;
+        if hex(&record.header_sha256()) != order.header_sha256 {
+            return Err(changed(&order.key, "its header is not the one that was last acknowledged"));
+        }
+        let metadata = read_metadata(record.meta(), order)?;
+        if record.recipients() != metadata.recipients.len() {
+            return Err(changed(&order.key, "it is sealed to others than it says"));
+        }
+        let request: UseRequest =
+            serde_json::from_str(&order.request).map_err(|_| disagree("how a request is written"))?;
+        if request.key != order.key {
+            return Err(disagree("which key is meant"));
+        }
+        let (work, totp) = match &order.act {
+            Act::Sign { amz_date, canonical_sha256, totp } => {
+                let prepared = prepare(&request.act, amz_date, now)?;
+                if prepared.canonical_sha256_hex() != *canonical_sha256 {
+                    return Err(disagree("the canonical request"));
+                }
+                require_gate(&metadata, *totp)?;
+                (Work::Sign(Box::new(prepared)), *totp)
+            }
+            Act::Open { totp } => {
+                if !matches!(request.act, UseAct::Add { .. } | UseAct::Remove {}) {
+                    return Err(disagree("what is to be done"));
+                }
+                if totp.is_some() {
+                    require_gate(&metadata, *totp)?;
+                }
+                (Work::Open, *totp)
+            }
+            Act::Reseal { metadata: new, seed, totp } => {
+                require_gate(&metadata, *totp)?;
+                let reseal = Reseal::read(&metadata, &record, new, *seed, &request.act)?;
+                (Work::Reseal(Box::new(reseal)), *totp)
+            }
+        };
+        Ok(Self { record, metadata, totp, work })
+    }
+}
+
+/// The metadata, strictly, if it is about the key of the order.
+fn read_metadata(bytes: &[u8], order: &Order) -> Result<Metadata, Refusal> {
+    let metadata: Metadata = serde_json::from_slice(bytes)
+        .map_err(|_| changed(&order.key, "its metadata is not of a form this version knows"))?;
+    if metadata.version != VERSION {
+        return Err(changed(&order.key, "it is of another version"));
+    }
+    if metadata.name != order.key || !is_key_name(&metadata.name) {
+        return Err(changed(&order.key, "it is the record of another key"));
+    }
+    Ok(metadata)
+}
+
+/// A key with the factor is never used without its gate, and a gate is never without the factor.
+fn require_gate(metadata: &Metadata, gate: Option<TotpGate>) -> Result<(), Refusal> {
+    if has_totp(metadata) == gate.is_some() { Ok(()) } else { Err(disagree("whether a code is needed")) }
+}
+
+/// Whether the key has the TOTP factor.
+#[must_use]
+pub fn has_totp(metadata: &Metadata) -> bool {
+    metadata.factors.iter().any(|factor| match factor.kind {
+        FactorKind::Totp => true,
+    })
+}
+
+/// The public key of a recipient.
+///
+/// # Errors
+/// `rollback`: the agent let nothing else in.
+pub fn public_key(recipient: &Recipient) -> Result<PublicKey, Refusal> {
+    let bytes = STANDARD.decode(&recipient.public_key).unwrap_or_default();
+    PublicKey::from_bytes(&bytes).map_err(|_| {
+        let message = format!("the public key of token {} in the record is none", recipient.serial);
+        Refusal::new(Code::Rollback, message, "signet doctor")
+    })
+}
+
+fn prepare(act: &UseAct, amz_date: &str, now: i64) -> Result<Prepared, Refusal> {
+    let UseAct::Sign(SignRequest { service, region, method, url, headers, body }) = act else {
+        return Err(disagree("what is to be done"));
+    };
+    let body = match body {
+        Some(text) => Some(STANDARD.decode(text).map_err(|_| bad_request("the body is not base64"))?),
+        None => None,
+    };
+    let request = Request { service, region, method, url, headers, body: body.as_deref() };
+    let prepared =
+        signet_sigv4::prepare(&request, amz_date).map_err(|error| bad_request(&error.to_string()))?;
+    check_date(&prepared, now)?;
+    Ok(prepared)
+}
+
+/// The date of a request against this process's own clock: not from the future, and no older than a
+/// use can take. Asked for again just before the signature.
+///
+/// # Errors
+/// `bad_request`.
+pub fn check_date(prepared: &Prepared, now: i64) -> Result<(), Refusal> {
+    let date = date::to_unix(prepared.amz_date()).map_err(|error| bad_request(&error.to_string()))?;
+    let age = now.saturating_sub(date);
+    if (-DATE_WINDOW_SECONDS..=DATE_WINDOW_SECONDS + USE_SECONDS).contains(&age) {
+        Ok(())
+    } else {
+        Err(bad_request("x-amz-date is not the time of this use"))
+    }
+}
+
+fn bad_request(why: &str) -> Refusal {
+    Refusal::bare(Code::BadRequest, why)
+}
+
+/// Agent and signer see different things: a fault of ours, or an agent that is not ours.
+pub(crate) fn disagree(about: &str) -> Refusal {
+    Refusal::new(Code::Internal, format!("agent and signer do not agree on {about}"), "signet status")
+}
+
+fn changed(key: &str, why: &str) -> Refusal {
+    Refusal::new(Code::Rollback, format!("the record of {key} was changed: {why}"), "signet doctor")
+}
+
+fn unreadable(key: &str, error: Error) -> Refusal {
+    match error {
+        Error::Random => Refusal::bare(Code::Internal, error.to_string()),
+        other => changed(key, &other.to_string()),
+    }
+}
