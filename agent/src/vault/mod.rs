@@ -1,142 +1,239 @@
-//! Signatures first; the bodies follow.
+//! The vault: sealed records, the enrolled tokens, and what must be remembered of them, on disk.
+//!
+//! Promises: one agent a vault; what a method has acknowledged survives a crash at any moment, and
+//! what it has not leaves the old state whole; a record is taken only when it is, byte for byte, the
+//! one last acknowledged under its name. A record that is not is refused as `rollback`, alone; the
+//! others still work. Must not know: what policy says, who asks, how a record is opened. It holds
+//! public header data only.
+//!
+//! What it cannot see: record, `state.json` and audit log put back together. That shows only against
+//! a head of the log kept elsewhere.
+//!
+//! The order of a write (DESIGN, "The record on disk"): the new generation's hash becomes `pending`
+//! in `state.json`, then the file is replaced, then the hash becomes the pin. At start a record that
+//! matches pin or pending is good.
 
 #![forbid(unsafe_code)]
 
-use signet_protocol::child::{CodeFate, Token};
-use signet_protocol::record::Metadata;
-use signet_protocol::{Code, Refusal};
+mod attempts;
+mod error;
+mod generations;
+mod record;
+mod state;
+mod tokens;
+
+pub use attempts::Attempt;
+pub use error::VaultError;
+pub use record::StoredRecord;
+pub use state::Memory;
+
+use crate::clock;
+use crate::disk::Dir;
+use ring::rand::{SecureRandom as _, SystemRandom};
+use rustix::fs::OFlags;
+use signet_protocol::child::Token;
+use signet_protocol::record::is_key_name;
+use state::{KeyState, State};
+use std::collections::BTreeSet;
+use std::fs::{File, TryLockError};
 use std::path::Path;
 use time::OffsetDateTime;
 
-/// The records, the enrolled tokens and what must be remembered of them.
-pub struct Vault {}
+const STATE: &str = "state.json";
+const LOCK: &str = "lock";
+/// Ending of a record's file name.
+const RECORD: &str = ".age";
+/// Longest `state.json`: some hundred bytes a key, and 67 for each record that was ever replaced.
+const STATE_LIMIT: usize = 4 * 1024 * 1024;
 
-/// A record as it stands on disk, checked against its pin.
-pub struct StoredRecord {
-    /// The file's bytes.
-    pub bytes: Vec<u8>,
-    /// Its metadata.
-    pub meta: Metadata,
-    /// Hex SHA-256 of its header: the pin.
-    pub header_sha256: String,
+/// The records, the enrolled tokens, and what is remembered of them.
+#[derive(Debug)]
+pub struct Vault {
+    dir: Dir,
+    keys: Dir,
+    trash: Dir,
+    state: State,
+    tokens: Vec<Token>,
+    /// Locked for as long as the vault is open.
+    _lock: File,
 }
 
-/// What the vault remembers of a key beside its record.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Memory {
-    /// Account pinned after the first GetCallerIdentity, where the record names none.
-    pub account: Option<String>,
-    /// RFC 3339.
-    pub last_used: Option<String>,
-    /// `date why`.
-    pub rotate: Option<String>,
-}
-
-/// A key as the vault sees it: its name, and its record or why it is refused.
+/// A key as `list` sees it: its record, or why that cannot be used.
+#[derive(Debug)]
 pub struct Held {
     /// Name.
     pub name: String,
-    /// Its record, or why it cannot be used.
+    /// Its record, or why it is refused.
     pub record: Result<StoredRecord, VaultError>,
     /// What is remembered of it.
     pub memory: Memory,
 }
 
-/// A code that is about to be checked: counted on disk already. Dropped, it stays counted.
-#[must_use]
-#[derive(Debug)]
-pub struct Attempt {
-    _name: String,
-}
-
-/// Why the vault did not do something.
-#[derive(Debug)]
-pub enum VaultError {
-    /// Another agent has this vault.
-    Busy,
-    /// No key of that name.
-    NoSuchKey(String),
-    /// There is one already.
-    NameTaken(String),
-    /// The TOTP factor is locked for so many seconds.
-    Locked {
-        /// Seconds.
-        retry_after: u64,
-    },
-}
-
-impl From<VaultError> for Refusal {
-    fn from(_: VaultError) -> Self {
-        Refusal::bare(Code::Internal, "")
-    }
-}
-
-#[allow(missing_docs, clippy::todo, unused_variables, clippy::missing_errors_doc, clippy::must_use_candidate)]
 impl Vault {
-    pub fn open(dir: &Path) -> Result<Self, VaultError> {
-        todo!()
+    /// Opens the vault in a state directory, makes it where there is none, and finishes what a killed
+    /// agent has begun.
+    ///
+    /// # Errors
+    /// [`VaultError::Busy`] when another agent has it; [`VaultError::Rollback`] when records are there
+    /// and `state.json` is not; the disk's.
+    pub fn open(path: &Path) -> Result<Self, VaultError> {
+        let dir = Dir::open(path)?;
+        let lock = lock(&dir)?;
+        let (keys, trash) = (dir.sub("keys")?, dir.sub("trash")?);
+        dir.sweep()?;
+        keys.sweep()?;
+        let tokens = tokens::read(&dir)?;
+        let read = dir.read(STATE, STATE_LIMIT)?;
+        let fresh = read.is_none();
+        let state = match read {
+            Some(bytes) => State::read(&bytes).map_err(|why| rollback(&format!("{STATE}: {why}")))?,
+            None if tokens.is_some() || !keys.names()?.is_empty() || !trash.names()?.is_empty() => {
+                return Err(rollback("state.json is missing"));
+            }
+            None => State::new(new_vault_id()?),
+        };
+        let tokens = tokens.unwrap_or_default();
+        let mut vault = Self { dir, keys, trash, state, tokens, _lock: lock };
+        if fresh {
+            vault.save()?;
+        }
+        vault.recover()?;
+        Ok(vault)
     }
+
+    /// 32 hex digits: which vault this is.
+    #[must_use]
     pub fn vault_id(&self) -> &str {
-        todo!()
+        &self.state.vault_id
     }
-    /// Every key by name, refused ones too.
-    pub fn keys(&self) -> Vec<Held> {
-        todo!()
+
+    /// Every key by name, those whose record is refused too.
+    ///
+    /// # Errors
+    /// The disk's, for the directory as a whole.
+    pub fn keys(&self) -> Result<Vec<Held>, VaultError> {
+        let held = |name: String| Held { record: self.record(&name), memory: self.memory(&name), name };
+        Ok(self.names()?.into_iter().map(held).collect())
     }
-    pub fn memory(&self, name: &str) -> Memory {
-        todo!()
-    }
-    /// Read from disk and checked against the pin each time.
+
+    /// The record of a key, read from disk and compared with its pin.
+    ///
+    /// # Errors
+    /// [`VaultError::NoSuchKey`]; [`VaultError::Rollback`] when it is not the one last acknowledged;
+    /// the disk's.
     pub fn record(&self, name: &str) -> Result<StoredRecord, VaultError> {
-        todo!()
+        let rollback =
+            |found: &str| VaultError::Rollback { key: Some(name.to_owned()), found: found.to_owned() };
+        let bytes = self.file_of(name)?;
+        let pin = self.state.keys.get(name).and_then(|key| key.pin.as_ref());
+        let (bytes, pin) = match (bytes, pin) {
+            (Some(bytes), Some(pin)) => (bytes, pin),
+            (Some(_), None) => return Err(rollback("this vault does not know it")),
+            (None, Some(_)) => return Err(rollback("it is missing")),
+            (None, None) => return Err(VaultError::NoSuchKey(name.to_owned())),
+        };
+        let record = StoredRecord::read(bytes).map_err(|_| rollback("it was changed"))?;
+        let found = record.pin();
+        if found == *pin && record.meta.name == name && record.meta.vault_id == self.state.vault_id {
+            Ok(record)
+        } else if self.state.retired.contains(&found.header) || found.epoch < pin.epoch {
+            Err(rollback("it is an older one"))
+        } else {
+            Err(rollback("it was changed"))
+        }
     }
-    /// Whether a record may be added: strict metadata, this vault, free name, epoch 1, recipients enrolled, policy that parses.
-    pub fn check_new(&self, name: &str, bytes: &[u8]) -> Result<StoredRecord, VaultError> {
-        todo!()
+
+    /// What is remembered of a key beside its record.
+    #[must_use]
+    pub fn memory(&self, name: &str) -> Memory {
+        self.state.keys.get(name).map(|key| key.memory.clone()).unwrap_or_default()
     }
-    pub fn commit_new(&mut self, record: &StoredRecord) -> Result<(), VaultError> {
-        todo!()
-    }
-    /// Whether `bytes` may be the next generation of `name`, whose header is `old_header`; compare-and-swap.
-    pub fn commit_next(
-        &mut self,
-        name: &str,
-        old_header: &str,
-        bytes: &[u8],
-    ) -> Result<StoredRecord, VaultError> {
-        todo!()
-    }
-    pub fn remove(&mut self, name: &str, now: OffsetDateTime) -> Result<(), VaultError> {
-        todo!()
-    }
-    pub fn tokens(&self) -> &[Token] {
-        todo!()
-    }
-    pub fn add_token(&mut self, token: Token) -> Result<(), VaultError> {
-        todo!()
-    }
-    pub fn remove_token(&mut self, serial: &str) -> Result<Token, VaultError> {
-        todo!()
-    }
+
+    /// Pins the account of a key whose record names none.
+    ///
+    /// # Errors
+    /// [`VaultError::OtherAccount`] when another one is known; [`VaultError::Unfit`] when it is none.
     pub fn pin_account(&mut self, name: &str, account: &str) -> Result<(), VaultError> {
-        todo!()
+        if !record::is_account(account) {
+            return Err(VaultError::Unfit("an account is 12 digits".to_owned()));
+        }
+        let known = self.record(name)?.meta.account.or_else(|| self.memory(name).account);
+        match known {
+            Some(known) if known == account => Ok(()),
+            Some(known) => Err(VaultError::OtherAccount { key: name.to_owned(), account: known }),
+            None => self.change(name, |key| key.memory.account = Some(account.to_owned())),
+        }
     }
+
+    /// Notes that a key was used.
+    ///
+    /// # Errors
+    /// [`VaultError::NoSuchKey`]; the disk's.
     pub fn touch_used(&mut self, name: &str, now: OffsetDateTime) -> Result<(), VaultError> {
-        todo!()
+        self.change(name, |key| key.memory.last_used = Some(clock::rfc3339(now)))
     }
-    /// Refuses while locked; asks nothing, counts nothing. Before any question.
-    pub fn check_unlocked(&self, name: &str, now: OffsetDateTime) -> Result<(), VaultError> {
-        todo!()
+
+    fn key_state(&self, name: &str) -> Result<&KeyState, VaultError> {
+        self.state.keys.get(name).ok_or_else(|| VaultError::NoSuchKey(name.to_owned()))
     }
-    /// Counts a code (fsync) before it is handed on.
-    pub fn attempt(&mut self, name: &str, now: OffsetDateTime) -> Result<Attempt, VaultError> {
-        todo!()
+
+    /// Changes what is remembered of a key: on disk and then in memory, or in neither.
+    fn change(&mut self, name: &str, change: impl FnOnce(&mut KeyState)) -> Result<(), VaultError> {
+        let mut next = self.state.clone();
+        change(next.keys.get_mut(name).ok_or_else(|| VaultError::NoSuchKey(name.to_owned()))?);
+        self.replace_state(next)
     }
-    /// What became of it (fsync). `Accepted` of a step that is not later than the last one is an error.
-    pub fn settle(&mut self, attempt: Attempt, fate: CodeFate) -> Result<(), VaultError> {
-        todo!()
+
+    fn replace_state(&mut self, next: State) -> Result<(), VaultError> {
+        let before = std::mem::replace(&mut self.state, next);
+        self.save().inspect_err(|_| self.state = before)
     }
-    pub fn last_step(&self, name: &str) -> Option<u64> {
-        todo!()
+
+    fn save(&self) -> Result<(), VaultError> {
+        // No map with keys other than strings, no failing serializer of ours: it is written.
+        let bytes = serde_json::to_vec(&self.state).map_err(|error| rollback(&error.to_string()))?;
+        Ok(self.dir.write(STATE, &bytes)?)
+    }
+
+    /// Names that have a record, a memory, or both.
+    fn names(&self) -> Result<BTreeSet<String>, VaultError> {
+        let files = self.keys.names()?;
+        let of_files =
+            files.iter().filter_map(|file| file.strip_suffix(RECORD)).filter(|name| is_key_name(name));
+        Ok(of_files.map(str::to_owned).chain(self.state.keys.keys().cloned()).collect())
+    }
+
+    fn file_of(&self, name: &str) -> Result<Option<Vec<u8>>, VaultError> {
+        if !is_key_name(name) {
+            return Ok(None);
+        }
+        Ok(self.keys.read(&format!("{name}{RECORD}"), signet_envelope::MAX_RECORD)?)
     }
 }
+
+/// The whole vault is not the one last acknowledged.
+fn rollback(found: &str) -> VaultError {
+    VaultError::Rollback { key: None, found: found.to_owned() }
+}
+
+fn lock(dir: &Dir) -> Result<File, VaultError> {
+    let busy = || VaultError::Busy(dir.path().to_owned());
+    let file = dir.open_file(LOCK, OFlags::RDWR | OFlags::CREATE)?.ok_or_else(busy)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(busy()),
+        Err(TryLockError::Error(source)) => {
+            let path = dir.path().join(LOCK);
+            Err(crate::disk::DiskError::Io { what: "lock", path, source }.into())
+        }
+    }
+}
+
+fn new_vault_id() -> Result<String, VaultError> {
+    let mut id = [0; 16];
+    SystemRandom::new().fill(&mut id).map_err(|_| VaultError::Random)?;
+    Ok(signet_envelope::hex(&id))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+//! Why the vault did not do something, and what the person is told.
+
+use crate::disk::DiskError;
+use signet_protocol::{Code, Refusal};
+use std::path::PathBuf;
+
+/// Why the vault did not do something.
+#[derive(Debug)]
+pub enum VaultError {
+    /// Another agent has this vault.
+    Busy(PathBuf),
+    /// What is on disk is not what was last acknowledged.
+    Rollback {
+        /// Key, where it is about one; the whole vault otherwise.
+        key: Option<String>,
+        /// What was found.
+        found: String,
+    },
+    /// No key of that name.
+    NoSuchKey(String),
+    /// There is a key of that name, or a record that stands in its place.
+    NameTaken(String),
+    /// The record is not one that this vault takes.
+    Unfit(String),
+    /// The record was replaced since it was read.
+    Conflict(String),
+    /// No token of that serial is enrolled.
+    NoSuchToken(String),
+    /// A token of that serial is enrolled.
+    TokenTaken(String),
+    /// Keys are sealed to the token.
+    TokenInUse {
+        /// Serial.
+        serial: String,
+        /// Names of the keys.
+        keys: Vec<String>,
+    },
+    /// Another account is pinned.
+    OtherAccount {
+        /// Key.
+        key: String,
+        /// The account it has.
+        account: String,
+    },
+    /// Too many wrong codes.
+    Locked {
+        /// Key.
+        key: String,
+        /// Seconds until the next one is taken.
+        retry_after: u64,
+    },
+    /// A code of a step that is not later than the last one was said to be good.
+    Replay(String),
+    /// The machine gave no randomness.
+    Random,
+    /// A file or directory.
+    Disk(DiskError),
+}
+
+impl From<DiskError> for VaultError {
+    fn from(error: DiskError) -> Self {
+        Self::Disk(error)
+    }
+}
+
+impl From<VaultError> for Refusal {
+    fn from(error: VaultError) -> Self {
+        match error {
+            VaultError::Busy(dir) => {
+                let message = format!("another agent has the vault {}", dir.display());
+                Self::new(Code::Busy, message, "signet status")
+            }
+            VaultError::Rollback { key: Some(key), found } => {
+                let message = format!("the record of {key} is not the one last acknowledged: {found}");
+                Self::new(Code::Rollback, message, format!("signet remove {key} --lost"))
+            }
+            VaultError::Rollback { key: None, found } => {
+                let message = format!("the vault is not the one last acknowledged: {found}");
+                Self::new(Code::Rollback, message, "signet audit verify")
+            }
+            VaultError::NoSuchKey(name) => {
+                Self::new(Code::BadRequest, format!("there is no key {name}"), "signet list")
+            }
+            VaultError::NameTaken(name) => {
+                Self::new(Code::BadRequest, format!("there is a key {name} already"), "signet list")
+            }
+            VaultError::Unfit(why) => Self::bare(Code::BadRequest, why),
+            VaultError::Conflict(name) => {
+                let message = format!("{name} was changed by somebody else meanwhile");
+                Self::new(Code::Busy, message, format!("signet show {name}"))
+            }
+            VaultError::NoSuchToken(serial) => {
+                Self::new(Code::BadRequest, format!("token {serial} is not enrolled"), "signet token list")
+            }
+            VaultError::TokenTaken(serial) => Self::new(
+                Code::BadRequest,
+                format!("token {serial} is enrolled already"),
+                "signet token list",
+            ),
+            VaultError::TokenInUse { serial, keys } => {
+                let message = format!("token {serial} opens {}", keys.join(", "));
+                let first = keys.first().map_or("NAME", String::as_str);
+                Self::new(Code::BadRequest, message, format!("signet remove {first}"))
+            }
+            VaultError::OtherAccount { key, account } => {
+                let message = format!("{key} belongs to account {account}");
+                Self::new(Code::BadRequest, message, format!("signet show {key}"))
+            }
+            VaultError::Locked { key, retry_after } => {
+                let message = format!("too many wrong codes for {key}; wait {retry_after} s");
+                Self::bare(Code::FactorLocked, message).after(retry_after)
+            }
+            VaultError::Replay(key) => {
+                let message = format!("a code of {key} was used before");
+                Self::bare(Code::FactorFailed, message)
+            }
+            VaultError::Random => Self::bare(Code::Internal, "the machine gives no randomness"),
+            VaultError::Disk(error) => error.into(),
+        }
+    }
+}
+
+impl std::fmt::Display for VaultError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+
+impl std::error::Error for VaultError {}

@@ -1,0 +1,147 @@
+//! How a record comes, is replaced, and goes; and what is done at start about a writer that was
+//! killed on the way.
+
+use super::record::Place;
+use super::state::{KeyState, Pin};
+use super::{RECORD, StoredRecord, Vault, VaultError};
+use signet_protocol::record::Metadata;
+use time::OffsetDateTime;
+use time::macros::format_description;
+
+impl Vault {
+    /// Whether a record may come in under a name: it is whole and a first generation, made for this
+    /// vault, the name is free, and it is sealed to exactly the enrolled tokens that it names.
+    ///
+    /// Its policy is not judged here.
+    ///
+    /// # Errors
+    /// [`VaultError::Unfit`], [`VaultError::NameTaken`].
+    pub fn check_new(&self, name: &str, bytes: &[u8]) -> Result<StoredRecord, VaultError> {
+        let record = StoredRecord::read(bytes.to_vec())?;
+        self.check_fit(&record, &Place { name, epoch: 1, previous: None })?;
+        if self.state.keys.contains_key(name) || self.file_of(name)?.is_some() {
+            return Err(VaultError::NameTaken(name.to_owned()));
+        }
+        Ok(record)
+    }
+
+    /// Takes a record that was checked, and that a token has opened since.
+    ///
+    /// # Errors
+    /// As [`Vault::check_new`], which is asked again; the disk's.
+    pub fn commit_new(&mut self, record: &StoredRecord) -> Result<(), VaultError> {
+        let name = record.meta.name.clone();
+        self.check_new(&name, &record.bytes)?;
+        self.put(&name, record)
+    }
+
+    /// Takes the next generation of a record, if the one on disk is still the one whose header is
+    /// `old_header`, and the new one says exactly what was ordered.
+    ///
+    /// # Errors
+    /// [`VaultError::Conflict`] when the record was replaced meanwhile; [`VaultError::Unfit`]; the
+    /// disk's.
+    pub fn commit_next(
+        &mut self,
+        name: &str,
+        old_header: &str,
+        bytes: &[u8],
+        ordered: &Metadata,
+    ) -> Result<StoredRecord, VaultError> {
+        let old = self.record(name)?;
+        if old.header_sha256 != old_header {
+            return Err(VaultError::Conflict(name.to_owned()));
+        }
+        let record = StoredRecord::read(bytes.to_vec())?;
+        let epoch = old.meta.epoch.saturating_add(1);
+        self.check_fit(&record, &Place { name, epoch, previous: Some(old_header) })?;
+        if record.meta != *ordered {
+            return Err(VaultError::Unfit("the record is not the one that was ordered".to_owned()));
+        }
+        self.put(name, &record)?;
+        Ok(record)
+    }
+
+    /// Pending, file, pin: each durable before the next.
+    fn put(&mut self, name: &str, record: &StoredRecord) -> Result<(), VaultError> {
+        let new = record.pin();
+        let mut next = self.state.clone();
+        next.keys.entry(name.to_owned()).or_insert_with(KeyState::default).pending = Some(new.clone());
+        self.replace_state(next)?;
+        let written = self.keys.write(&format!("{name}{RECORD}"), &record.bytes);
+        // Whatever happened to the write, the file that stands now decides.
+        let resolved = self.resolve(name);
+        written?;
+        resolved?;
+        match self.key_state(name)?.pin.as_ref() {
+            Some(pin) if *pin == new => Ok(()),
+            Some(_) | None => {
+                let found = "it was changed while it was written".to_owned();
+                Err(VaultError::Rollback { key: Some(name.to_owned()), found })
+            }
+        }
+    }
+
+    /// Moves a record, or whatever stands in its place, to the trash, and frees its name. The record
+    /// itself is never taken again.
+    ///
+    /// # Errors
+    /// [`VaultError::NoSuchKey`]; the disk's.
+    pub fn remove(&mut self, name: &str, now: OffsetDateTime) -> Result<(), VaultError> {
+        if !self.names()?.contains(name) {
+            return Err(VaultError::NoSuchKey(name.to_owned()));
+        }
+        if self.state.keys.contains_key(name) {
+            self.change(name, |key| key.removing = true)?;
+        }
+        self.finish_removal(name, &stamp(now)).inspect_err(|_| {
+            // It was not removed: it can be used again, unless the disk says no to this too; then
+            // the next start finishes the removal.
+            let _ = self.change(name, |key| key.removing = false);
+        })
+    }
+
+    fn finish_removal(&mut self, name: &str, stamp: &str) -> Result<(), VaultError> {
+        let trashed = format!("{name}.{stamp}{RECORD}");
+        self.keys.move_to(&format!("{name}{RECORD}"), &self.trash, &trashed)?;
+        let mut next = self.state.clone();
+        next.forget(name);
+        self.replace_state(next)
+    }
+
+    /// Finishes what a killed agent has begun.
+    pub(super) fn recover(&mut self) -> Result<(), VaultError> {
+        let names: Vec<String> = self.state.keys.keys().cloned().collect();
+        for name in names {
+            let key = self.key_state(&name)?;
+            let (removing, pending) = (key.removing, key.pending.is_some());
+            if removing {
+                self.finish_removal(&name, "interrupted")?;
+            } else if pending {
+                self.resolve(&name)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the pending generation the pinned one if it is the one on disk, and drops it otherwise.
+    fn resolve(&mut self, name: &str) -> Result<(), VaultError> {
+        let mut next = self.state.clone();
+        next.resolve(name, self.standing(name)?.as_ref());
+        // In memory even if it cannot be saved: on disk `pending` says the same for the next start.
+        self.state = next;
+        self.save()
+    }
+
+    /// The generation that stands on disk; `None` when there is none that can be read.
+    fn standing(&self, name: &str) -> Result<Option<Pin>, VaultError> {
+        let bytes = self.file_of(name)?;
+        Ok(bytes.and_then(|bytes| StoredRecord::read(bytes).ok()).map(|record| record.pin()))
+    }
+}
+
+fn stamp(now: OffsetDateTime) -> String {
+    let format = format_description!("[year][month][day]T[hour][minute][second]Z");
+    // The format names only parts that a date always has.
+    now.to_offset(time::UtcOffset::UTC).format(format).unwrap_or_else(|_| "removed".to_owned())
+}
