@@ -14,6 +14,7 @@
 pub mod audit;
 pub mod clock;
 pub mod config;
+pub mod disk;
 pub mod harden;
 pub mod peer;
 pub mod policy;
