@@ -32,7 +32,7 @@ impl Before {
     /// back with `execve` by itself.)
     pub(crate) fn restore(&self) {
         // the limit is one that was in force when this process started
-        let _ = rustix::process::setrlimit(Resource::Core, self.core.clone());
+        let _ = rustix::process::setrlimit(Resource::Core, self.core);
     }
 }
 

@@ -10,6 +10,7 @@ mod conversation;
 mod courier;
 mod duration;
 mod harden;
+mod message;
 mod output;
 mod prompt;
 mod session;

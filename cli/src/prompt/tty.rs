@@ -68,7 +68,7 @@ fn screen() -> io::Result<File> {
 /// The terminal for reading: a description of its own, so that not blocking on it changes nobody else's.
 fn keyboard() -> io::Result<AsyncFd<OwnedFd>> {
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    AsyncFd::new(rustix::fs::open(TERMINAL, flags, Mode::empty())?)
+    Ok(AsyncFd::register(rustix::fs::open(TERMINAL, flags, Mode::empty())?)?)
 }
 
 /// The terminal's settings while a question stands.
