@@ -6,8 +6,11 @@
 #![allow(unsafe_code)]
 
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
+use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
+use tokio::io::unix::AsyncFd;
 
 /// What [`apply`] changed and a child that is not ours must get back.
 #[derive(Debug, Clone)]
@@ -45,7 +48,14 @@ pub(crate) fn close_inherited(command: &mut Command) -> &mut Command {
             // SAFETY: close_range(2) takes three integers; with CLOSE_RANGE_CLOEXEC it closes nothing
             // now, so no descriptor that somebody here owns goes away.
             let done = libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC);
-            if done == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+            if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
         })
     }
+}
+
+/// A descriptor that the event loop tells of when it can be read.
+pub(crate) fn watched(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an `OwnedFd` is open as long as it lives and gives the same number each time, and nobody
+    // can take it out of the `AsyncFd` without ending the registration first.
+    Ok(unsafe { AsyncFd::register(fd) }?)
 }

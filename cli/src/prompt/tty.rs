@@ -5,6 +5,7 @@
 //! restored on every way out that a process can see, with everything half-typed thrown away.
 
 use super::{Answer, LIMIT, Question, cancelled, return_confirms, trimmed, yes};
+use crate::harden;
 use rustix::fs::{Mode, OFlags};
 use rustix::termios::{
     LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcsetattr,
@@ -68,7 +69,7 @@ fn screen() -> io::Result<File> {
 /// The terminal for reading: a description of its own, so that not blocking on it changes nobody else's.
 fn keyboard() -> io::Result<AsyncFd<OwnedFd>> {
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    Ok(AsyncFd::register(rustix::fs::open(TERMINAL, flags, Mode::empty())?)?)
+    harden::watched(rustix::fs::open(TERMINAL, flags, Mode::empty())?)
 }
 
 /// The terminal's settings while a question stands.
