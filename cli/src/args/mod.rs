@@ -9,7 +9,10 @@ mod log;
 mod token;
 
 pub(crate) use aws::{Configure, CredentialProcess, Exec, Forget, Request, SessionArgs, Sign};
-pub(crate) use key::{Add, FactorCommand, KindArg, PartitionArg, PolicyCommand, Remove, Show, TotpSource};
+pub(crate) use key::{
+    Add, CustodyArg, FactorCommand, FactorKindCommand, KindArg, PartitionArg, PolicyCommand, Remove, Show,
+    TotpSource,
+};
 pub(crate) use log::{AuditCommand, Completion, Log, Shell, Verify};
 pub(crate) use token::{Init, TokenCommand};
 
