@@ -14,12 +14,16 @@
 pub mod audit;
 pub mod clock;
 pub mod config;
+pub mod consent;
 pub mod disk;
+pub mod flags;
 pub mod harden;
 pub mod peer;
+pub mod pipeline;
 pub mod policy;
 pub mod queue;
 pub mod serve;
 pub mod sessions;
 pub mod signer;
+pub mod start;
 pub mod vault;

@@ -45,7 +45,8 @@ impl Socket {
     /// # Errors
     /// [`NoSocket`]; then nothing was made, and nothing that was there is gone but a dead socket of ours.
     pub fn bind(path: &Path, reach: Reach) -> Result<Self, NoSocket> {
-        let said = |what: &str, e: &std::io::Error| NoSocket::Unfit(format!("{what} {}: {e}", path.display()));
+        let said =
+            |what: &str, e: &std::io::Error| NoSocket::Unfit(format!("{what} {}: {e}", path.display()));
         let directory = path.parent().ok_or_else(|| NoSocket::Unfit("the socket has no directory".into()))?;
         let directory = fit_directory(directory)?;
         clear_dead(path)?;
@@ -155,8 +156,9 @@ fn clear_dead(path: &Path) -> Result<(), NoSocket> {
             if found.uid() != rustix::process::geteuid().as_raw() {
                 return Err(NoSocket::Unfit(format!("{} is another user's socket", path.display())));
             }
-            std::fs::remove_file(path)
-                .map_err(|e| NoSocket::Unfit(format!("cannot remove the dead socket {}: {e}", path.display())))
+            std::fs::remove_file(path).map_err(|e| {
+                NoSocket::Unfit(format!("cannot remove the dead socket {}: {e}", path.display()))
+            })
         }
         Err(e) => Err(NoSocket::Unfit(format!("{} is there and cannot be asked: {e}", path.display()))),
     }

@@ -1,0 +1,147 @@
+//! Ticket 3: what the person was asked, and what came back.
+//!
+//! Promises: a [`Consent`] begins with a permit and only [`Consent::given`] ends it; it is given only
+//! when everything the permit obliges was asked and answered, for a token that was offered, and the
+//! code was accepted where one is due. A child that asks out of turn is found out here. Must not
+//! know: what an answer says (it is sealed to the child), how questions travel.
+//!
+//! It does not prove that a person answered: the token's PIN and touch do. It keeps a signer that
+//! skipped a question from having its signature released.
+
+#![forbid(unsafe_code)]
+
+use crate::policy::Permit;
+use signet_protocol::PromptKind;
+use signet_protocol::child::{CodeFate, Prompt, TokenName};
+use signet_protocol::record::FactorKind;
+
+/// A child did something that its use does not allow. The use ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Breach(pub &'static str);
+
+/// The conversation of one use, as far as it is on record.
+#[derive(Debug)]
+pub struct Consent {
+    permit: Permit,
+    offered: Vec<String>,
+    asked: Vec<Asked>,
+    touch_shown: bool,
+}
+
+#[derive(Debug)]
+struct Asked {
+    number: u32,
+    kind: PromptKind,
+    answered: Answered,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Answered {
+    NotYet,
+    Sealed,
+    Cancelled,
+}
+
+/// A consent that was given: what the audit entry says of it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Given {
+    /// Kinds of factor that were checked.
+    pub factors: Vec<FactorKind>,
+}
+
+impl Consent {
+    /// Begins the conversation for a permit; `offered` are the serials of the tokens that may serve,
+    /// empty for an act that chooses its token itself.
+    #[must_use]
+    pub fn begin(permit: Permit, offered: Vec<String>) -> Self {
+        Self { permit, offered, asked: Vec::new(), touch_shown: false }
+    }
+
+    /// The permit.
+    #[must_use]
+    pub fn permit(&self) -> &Permit {
+        &self.permit
+    }
+
+    /// The child asks.
+    ///
+    /// # Errors
+    /// [`Breach`] for a question out of order, of a kind that is not a child's to ask, for a token
+    /// that was not offered, or a second code.
+    pub fn asked(&mut self, prompt: &Prompt) -> Result<(), Breach> {
+        let last = self.asked.last().map_or(0, |asked| asked.number);
+        if last.checked_add(1) != Some(prompt.number) {
+            return Err(Breach("a question out of order"));
+        }
+        if self.asked.last().is_some_and(|asked| asked.answered != Answered::Sealed) {
+            return Err(Breach("a question before the last one was answered"));
+        }
+        if matches!(prompt.kind, PromptKind::AwsMfa | PromptKind::Touch) {
+            return Err(Breach("a question that is not a child's to ask"));
+        }
+        if prompt.kind == PromptKind::Totp && self.was_answered(&[PromptKind::Totp]) {
+            return Err(Breach("a second code"));
+        }
+        self.offers(prompt.token.as_ref())?;
+        let asked = Asked { number: prompt.number, kind: prompt.kind, answered: Answered::NotYet };
+        self.asked.push(asked);
+        Ok(())
+    }
+
+    /// An answer came, or the person cancelled; tells what it answers.
+    ///
+    /// # Errors
+    /// [`Breach`] when that question is not open.
+    pub fn answered(&mut self, number: u32, cancelled: bool) -> Result<PromptKind, Breach> {
+        let open = self.asked.last_mut().filter(|asked| asked.number == number);
+        let open = open.filter(|asked| asked.answered == Answered::NotYet);
+        let asked = open.ok_or(Breach("an answer to a question that is not open"))?;
+        asked.answered = if cancelled { Answered::Cancelled } else { Answered::Sealed };
+        Ok(asked.kind)
+    }
+
+    /// The person is shown that the token waits for a touch.
+    ///
+    /// # Errors
+    /// [`Breach`] for a token that was not offered.
+    pub fn touch_shown(&mut self, token: &TokenName) -> Result<(), Breach> {
+        self.offers(Some(token))?;
+        self.touch_shown = true;
+        Ok(())
+    }
+
+    fn offers(&self, token: Option<&TokenName>) -> Result<(), Breach> {
+        let strange = token.is_some_and(|token| !self.offered.contains(&token.serial));
+        if strange && !self.offered.is_empty() { Err(Breach("a token that was not offered")) } else { Ok(()) }
+    }
+
+    fn was_answered(&self, kinds: &[PromptKind]) -> bool {
+        self.asked.iter().any(|asked| kinds.contains(&asked.kind) && asked.answered == Answered::Sealed)
+    }
+
+    /// Ends the conversation: everything the permit obliges has been asked and answered.
+    ///
+    /// # Errors
+    /// [`Breach`] naming what is missing; then nothing may be released.
+    pub fn given(self, token: &TokenName, code: CodeFate) -> Result<Given, Breach> {
+        self.offers(Some(token))?;
+        let obligations = self.permit.obligations();
+        if obligations.pin && !self.was_answered(&[PromptKind::Pin, PromptKind::Passphrase]) {
+            return Err(Breach("no PIN was asked for"));
+        }
+        if obligations.touch_in_hardware && !self.touch_shown {
+            return Err(Breach("no touch was asked for"));
+        }
+        for factor in &obligations.factors {
+            let checked = match factor {
+                FactorKind::Totp => {
+                    self.was_answered(&[PromptKind::Totp]) && matches!(code, CodeFate::Accepted(_))
+                }
+            };
+            if !checked {
+                return Err(Breach("a factor was not checked"));
+            }
+        }
+        Ok(Given { factors: obligations.factors.clone() })
+    }
+}

@@ -1,0 +1,134 @@
+//! What every path through the agent needs, in one place, and how it is told to stop.
+//!
+//! Promises: one thread, no lock held over an await; who borrows a room gives it back before the
+//! next await. Must not know: HTTP, what is asked.
+
+#![forbid(unsafe_code)]
+
+pub use super::open::OpenUses;
+use crate::audit::{Draft, Log};
+use crate::config::Config;
+use crate::config::paths::Places;
+use crate::peer::Who;
+use crate::queue::Queue;
+use crate::sessions::Sessions;
+use crate::signer::Programs;
+use crate::vault::Vault;
+use ring::rand::{SecureRandom as _, SystemRandom};
+use signet_protocol::api::Layer;
+use signet_protocol::audit::Phase;
+use signet_protocol::rule::PolicyFile;
+use signet_protocol::{Code, Refusal, child};
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::time::Instant;
+use time::OffsetDateTime;
+use tokio::sync::watch;
+
+/// The rooms together.
+pub struct House {
+    /// Where everything lies.
+    pub places: Places,
+    /// The socket in force: the one of `places`, or the one that was passed.
+    pub socket: PathBuf,
+    /// `agent.toml`.
+    pub config: Config,
+    /// `policy.toml`, where there is one, and its path.
+    pub narrowing: Option<(PathBuf, PolicyFile)>,
+    /// Records, tokens, and what is remembered of them.
+    pub vault: RefCell<Vault>,
+    /// The audit log.
+    pub log: RefCell<Log>,
+    /// Kept session credentials.
+    pub sessions: Sessions,
+    /// The line for each token.
+    pub queue: Queue,
+    /// The children's programs.
+    pub programs: Programs,
+    /// Uses that wait for answers.
+    pub uses: OpenUses,
+    /// Hardening layers.
+    pub layers: Vec<Layer>,
+    /// When this agent started.
+    pub started: Instant,
+    /// Whether it is to stop.
+    pub stop: watch::Sender<bool>,
+}
+
+impl House {
+    /// Resolves when the agent is to stop.
+    pub async fn stopping(&self) {
+        // The sender is in `self`: the only end there is, is the value.
+        let mut stop = self.stop.subscribe();
+        let _ended = stop.wait_for(|stop| *stop).await;
+    }
+
+    /// The rules of `policy.toml`.
+    #[must_use]
+    pub fn narrowing(&self) -> Option<&PolicyFile> {
+        self.narrowing.as_ref().map(|(_path, rules)| rules)
+    }
+
+    /// Where children find hardware and files.
+    #[must_use]
+    pub fn child_places(&self) -> child::Places {
+        child::Places {
+            pcsc_socket: self.config.token.pcsc_socket.clone(),
+            token_dir: self.places.token_dir().to_string_lossy().into_owned(),
+        }
+    }
+
+    /// An id that nobody can guess.
+    ///
+    /// # Errors
+    /// When the system has no randomness.
+    pub fn new_id(&self) -> Result<String, Refusal> {
+        let mut bytes = [0_u8; 16];
+        SystemRandom::new()
+            .fill(&mut bytes)
+            .map_err(|_| Refusal::bare(Code::Internal, "the system gave no random bytes"))?;
+        Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// Writes an entry; durable when it returns.
+    ///
+    /// # Errors
+    /// When it is not written: then nothing may be done.
+    pub fn note(&self, draft: Draft) -> Result<u64, Refusal> {
+        Ok(self.log.borrow_mut().append(draft)?)
+    }
+
+    /// Writes an entry after the fact; where that fails there is only the log of the process to say so.
+    pub fn note_after(&self, draft: Draft) {
+        if let Err(refusal) = self.note(draft) {
+            eprintln!("signet-agent: error: an audit entry was not written: {refusal}");
+        }
+    }
+}
+
+/// An entry about something `who` asked for.
+#[must_use]
+pub fn entry(phase: Phase, id: &str, now: OffsetDateTime, who: &Who) -> Draft {
+    let mut draft = Draft::new(phase, id, now);
+    draft.uid = Some(who.uid);
+    draft.user.clone_from(&who.user);
+    draft.pid = who.pid;
+    draft.exe.clone_from(&who.exe);
+    draft.machine = rustix::system::uname().nodename().to_str().ok().map(str::to_owned);
+    draft
+}
+
+/// The same entry as the end of what was asked for.
+#[must_use]
+pub fn ended(mut draft: Draft, phase: Phase, result: &Result<&'static str, Refusal>) -> Draft {
+    draft.phase = phase;
+    draft.time = crate::clock::now();
+    match result {
+        Ok(word) => draft.result = Some((*word).to_owned()),
+        Err(refusal) => {
+            draft.result = Some("refused".to_owned());
+            draft.code = Some(refusal.code.name().to_owned());
+        }
+    }
+    draft
+}

@@ -1,0 +1,233 @@
+//! What is told of the vault, and the acts on it that need no token.
+//!
+//! Promises: each act that changes something is an `admin` line in the log. Must not know: HTTP.
+
+#![forbid(unsafe_code)]
+
+use super::house::{House, ended, entry};
+use super::{strict, tokens, versioned};
+use crate::clock;
+use crate::config::Anchor;
+use crate::peer::{Peer, own_uid};
+use crate::policy;
+use crate::vault::Held;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ring::digest::{SHA256, digest};
+use signet_protocol::api::{
+    Counts, KeyInfo, Keys, PinAccount, PolicyText, Presets, Status, TokenInfo, Tokens,
+};
+use signet_protocol::audit::Phase;
+use signet_protocol::child::{Seen, Token};
+use signet_protocol::rule::NamedRules;
+use signet_protocol::{Code, Refusal, VERSION};
+use std::path::Path;
+use std::time::Duration;
+
+/// How long a look at the readers may take before it counts as not found out.
+pub(super) const SCAN: Duration = Duration::from_secs(5);
+
+/// DER SubjectPublicKeyInfo of a P-256 key up to its 65-byte point (RFC 5480, 2).
+const SPKI_P256: [u8; 26] = [
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86,
+    0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+];
+
+/// `GET /v1/status`.
+///
+/// # Errors
+/// When the vault cannot be read.
+pub fn status(house: &House) -> Result<Status, Refusal> {
+    let vault = house.vault.borrow();
+    let path = |path: &Path| path.to_string_lossy().into_owned();
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    Ok(Status {
+        version: VERSION,
+        agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
+        uid: own_uid(),
+        uptime: house.started.elapsed().as_secs(),
+        socket: path(&house.socket),
+        state_dir: path(&house.places.state_dir),
+        config: house.places.config.as_deref().map(path),
+        policy: house.narrowing.as_ref().map(|(file, _rules)| path(file)),
+        vault_id: vault.vault_id().to_owned(),
+        kinds: house.config.token.kinds.clone(),
+        extra_hosts: house.config.aws.extra_hosts.clone(),
+        pcsc_socket: house.config.token.pcsc_socket.clone(),
+        hardening: house.layers.clone(),
+        head: house.log.borrow().head(),
+        anchor: match &house.config.audit.anchor {
+            Anchor::None => String::new(),
+            Anchor::Journald => "journald".to_owned(),
+            Anchor::File(file) => path(file),
+        },
+        counts: Counts {
+            keys: count(vault.keys()?.len()),
+            tokens: count(vault.tokens().len()),
+            sessions: count(house.sessions.count(clock::now())),
+        },
+    })
+}
+
+/// `GET /v1/keys`. A key whose record is refused is not listed, but said in the log of the process.
+///
+/// # Errors
+/// When the vault cannot be read.
+pub fn keys(house: &House) -> Result<Keys, Refusal> {
+    let held = house.vault.borrow().keys()?;
+    Ok(Keys { version: VERSION, keys: held.into_iter().map(key).collect::<Result<_, _>>()? })
+}
+
+/// A refused record refuses the list: a missing line would be a quiet lie.
+fn key(held: Held) -> Result<KeyInfo, Refusal> {
+    let meta = held.record?.meta;
+    Ok(KeyInfo {
+        name: held.name,
+        kind: meta.kind,
+        account: meta.account.or(held.memory.account),
+        partition: meta.partition,
+        access_key_id: meta.access_key_id,
+        custody: meta.custody,
+        tokens: meta.recipients.into_iter().map(|recipient| recipient.serial).collect(),
+        factors: meta.factors.iter().map(|factor| factor.id.clone()).collect(),
+        policy: meta.policy.iter().map(|part| part.name().to_owned()).collect(),
+        mfa_serial: None,
+        created: meta.created,
+        epoch: meta.epoch,
+        last_used: held.memory.last_used,
+        rotate: held.memory.rotate,
+        factor_details: meta.factors,
+        policy_parts: meta.policy,
+    })
+}
+
+/// `DELETE /v1/keys/{name}?lost`: without a token, because there is none any more.
+///
+/// # Errors
+/// When there is no such key, or it cannot be put away.
+pub fn lose_key(house: &House, peer: &Peer, name: &str) -> Result<(), Refusal> {
+    let mut draft = entry(Phase::Admin, &house.new_id()?, clock::now(), peer.who());
+    draft.key = Some(name.to_owned());
+    draft.action = Some("signet:Lose".to_owned());
+    let done = house.vault.borrow_mut().remove(name, clock::now()).map_err(Refusal::from);
+    if done.is_ok() {
+        let _forgotten = house.sessions.forget(None, Some(name), clock::now());
+    }
+    house.note(ended(draft, Phase::Admin, &done.clone().map(|()| "done")))?;
+    done
+}
+
+/// `POST /v1/keys/{name}/account`.
+///
+/// # Errors
+/// When another account is pinned already, or that is none.
+pub fn pin_account(house: &House, peer: &Peer, name: &str, body: &[u8]) -> Result<(), Refusal> {
+    let PinAccount { version, account } = strict(body)?;
+    versioned(version)?;
+    if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(Refusal::bare(Code::BadRequest, "an account is 12 digits"));
+    }
+    let mut draft = entry(Phase::Admin, &house.new_id()?, clock::now(), peer.who());
+    draft.key = Some(name.to_owned());
+    draft.action = Some("signet:PinAccount".to_owned());
+    draft.account = Some(account.clone());
+    let done = house.vault.borrow_mut().pin_account(name, &account).map_err(Refusal::from);
+    house.note(ended(draft, Phase::Admin, &done.clone().map(|()| "done")))?;
+    done
+}
+
+/// `GET /v1/tokens`: those enrolled, then those that are only there.
+///
+/// # Errors
+/// When the readers could not be asked for another reason than that there are none.
+pub async fn token_list(house: &House) -> Result<Tokens, Refusal> {
+    let seen = tokens::scan(house).await?;
+    let vault = house.vault.borrow();
+    let enrolled = vault.tokens();
+    let is_there = |serial: &str| seen.as_ref().map(|seen| seen.iter().any(|token| token.serial == serial));
+    let mut tokens: Vec<TokenInfo> =
+        enrolled.iter().map(|token| known(token, is_there(&token.recipient.serial))).collect();
+    let strange = |token: &&Seen| !enrolled.iter().any(|known| known.recipient.serial == token.serial);
+    tokens.extend(seen.iter().flatten().filter(strange).map(unknown));
+    Ok(Tokens { version: VERSION, tokens })
+}
+
+fn known(token: &Token, present: Option<bool>) -> TokenInfo {
+    TokenInfo {
+        serial: token.recipient.serial.clone(),
+        kind: token.recipient.kind.clone(),
+        label: token.recipient.label.clone(),
+        slot: Some(token.recipient.slot.clone()),
+        spki_sha256: spki_sha256(&token.recipient.public_key),
+        firmware: token.firmware.clone(),
+        attested: Some(token.attested),
+        present,
+        recipient: Some(token.recipient.clone()),
+    }
+}
+
+fn unknown(seen: &Seen) -> TokenInfo {
+    TokenInfo {
+        serial: seen.serial.clone(),
+        kind: seen.kind.clone(),
+        label: String::new(),
+        slot: None,
+        spki_sha256: None,
+        firmware: seen.firmware.clone(),
+        attested: None,
+        present: Some(true),
+        recipient: None,
+    }
+}
+
+fn spki_sha256(public_key: &str) -> Option<String> {
+    let point = STANDARD.decode(public_key).ok()?;
+    let spki = [SPKI_P256.as_slice(), &point].concat();
+    Some(digest(&SHA256, &spki).as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// `DELETE /v1/tokens/{serial}`.
+///
+/// # Errors
+/// When a key is sealed to it, or it is not enrolled.
+pub fn remove_token(house: &House, peer: &Peer, serial: &str) -> Result<(), Refusal> {
+    let mut draft = entry(Phase::Admin, &house.new_id()?, clock::now(), peer.who());
+    draft.action = Some("signet:RemoveToken".to_owned());
+    draft.token = Some(serial.to_owned());
+    let done = house.vault.borrow_mut().remove_token(serial).map_err(Refusal::from);
+    draft.token_label = done.as_ref().ok().map(|token| token.recipient.label.clone());
+    house.note(ended(draft, Phase::Admin, &done.as_ref().map(|_| "done").map_err(Clone::clone)))?;
+    done.map(|_token| ())
+}
+
+/// `GET /v1/policy/presets`.
+#[must_use]
+pub fn presets() -> Presets {
+    Presets { version: VERSION, presets: policy::presets() }
+}
+
+/// `POST /v1/policy/check`.
+///
+/// # Errors
+/// With the line that is wrong.
+pub fn check_policy(body: &[u8]) -> Result<NamedRules, Refusal> {
+    let PolicyText { version, name, text } = strict(body)?;
+    versioned(version)?;
+    let rules = policy::parse(&text).map_err(|error| {
+        let place = error.line.map_or_else(String::new, |line| format!(", line {line}"));
+        let message = format!("{name}{place}: {}", error.message);
+        Refusal::new(Code::BadRequest, message, format!("signet policy check {name}"))
+    })?;
+    Ok(NamedRules { name, rule: rules.rule })
+}
+
+/// `GET /v1/audit`: the stored lines.
+///
+/// # Errors
+/// When they cannot be read.
+pub fn audit_lines(house: &House) -> Result<Vec<u8>, Refusal> {
+    let mut lines = Vec::new();
+    house.log.borrow().read_all(&mut lines)?;
+    Ok(lines)
+}
