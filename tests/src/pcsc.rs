@@ -2,7 +2,8 @@
 //!
 //! Promises: a daemon of its own on a Unix socket of its own (given to the code under test as
 //! `[token] pcsc_socket` or `PCSCLITE_CSOCK_NAME`), two empty readers on free ports, ready when
-//! [`Pcscd::start`] returns, stopped by its pid and without traces when dropped. Any number of them
+//! [`Pcscd::start`] returns, stopped without traces when dropped, and also when the test is
+//! killed. Any number of them
 //! run side by side, as root or as an ordinary user. Where something is missing the test fails with
 //! the command that installs it; it is never skipped.
 //!
@@ -16,7 +17,7 @@ mod wire;
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -39,7 +40,9 @@ pub const READER: &str = "Yubico YubiKey OTP+FIDO+CCID";
 const DRIVERS: [&str; 2] =
     ["/usr/lib/pcsc/drivers/serial/libifdvpcd.so", "/usr/lib64/pcsc/drivers/serial/libifdvpcd.so"];
 
-/// Moves the listener to fd 3 and becomes pcscd. `$1` is our directory, `$2` the daemon.
+/// Moves the listener to fd 3 and becomes pcscd. `$1` is our directory, `$2` the daemon, `$3` this text.
+/// Standard output is one end of a pair of sockets; a small guard waits at it for the end of file, which
+/// comes when the test drops the daemon and also when the test is killed, and then stops the daemon.
 const BECOME: &str = r#"
 if [ "$(id -u)" = 0 ]; then
     mkdir -p /run/pcscd
@@ -53,6 +56,7 @@ if [ "$(id -u)" = 0 ]; then
         if [ -d "$bundle" ]; then mount --bind "$1/none" "$bundle" || exit 1; fi
     fi
 fi
+(read -r _ <&1; kill -TERM $$) 2>/dev/null &
 exec 3<&0 </dev/null
 LISTEN_PID=$$ LISTEN_FDS=1 exec "$2" --foreground --info -c "$1/conf"
 "#;
@@ -61,6 +65,7 @@ LISTEN_PID=$$ LISTEN_FDS=1 exec "$2" --foreground --info -c "$1/conf"
 #[derive(Debug)]
 pub struct Pcscd {
     daemon: Child,
+    leash: UnixStream,
     dir: tempfile::TempDir,
     port: u16,
     log: Arc<Log>,
@@ -120,25 +125,24 @@ impl Pcscd {
             UnixListener::bind(dir.path().join("s")).expect("a Unix socket can be made in our directory");
         fs::set_permissions(dir.path().join("s"), fs::Permissions::from_mode(0o600))
             .expect("our socket is ours");
-        let mut daemon = Command::new("sh")
+        let (ours, theirs) = UnixStream::pair().expect("a pair of sockets can be made");
+        let errors = theirs.try_clone().expect("a socket can be shared");
+        let daemon = Command::new("sh")
             .args(["-c", BECOME, "sh"])
             .arg(dir.path())
             .arg(pcscd)
             .arg(BECOME)
             .stdin(Stdio::from(OwnedFd::from(listener)))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stdout(Stdio::from(OwnedFd::from(theirs)))
+            .stderr(Stdio::from(OwnedFd::from(errors)))
             .spawn()
             .expect("sh can be started");
 
         let log = Arc::new(Log::default());
-        let out = daemon.stdout.take().expect("stdout is piped");
-        let err = daemon.stderr.take().expect("stderr is piped");
-        log.follow(out);
-        log.follow(err);
+        log.follow(ours.try_clone().expect("a socket can be shared"));
 
         let found = log.wait_for(&["daemon ready", "Could not initialize", "Could not bind"]);
-        let running = Self { daemon, dir, port, log, slots: Arc::default(), _claim: claim };
+        let running = Self { daemon, leash: ours, dir, port, log, slots: Arc::default(), _claim: claim };
         match found {
             Some("daemon ready") if !running.log.text().contains("ould not") => Some(running),
             Some(_) => None,
@@ -210,10 +214,8 @@ impl Pcscd {
 
 impl Drop for Pcscd {
     fn drop(&mut self) {
-        if let Some(pid) = i32::try_from(self.daemon.id()).ok().and_then(rustix::process::Pid::from_raw) {
-            // An error means that it has ended already, which is what we want.
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-        }
+        // The guard sees the end of file and stops the daemon. An error means that both have ended.
+        let _ = self.leash.shutdown(Shutdown::Write);
         let deadline = Instant::now() + Duration::from_secs(3);
         while matches!(self.daemon.try_wait(), Ok(None)) && Instant::now() < deadline {
             thread::sleep(Duration::from_millis(2));

@@ -7,14 +7,18 @@
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How often the readers are asked for while something is awaited.
+const PACE: Duration = Duration::from_millis(5);
+/// How long the daemon may take for one answer.
+const ANSWER: Duration = Duration::from_secs(10);
 
 /// `CMD_VERSION` of `winscard_msg.h`.
 const VERSION: u32 = 0x11;
 /// `CMD_GET_READERS_STATE`.
 const GET_READERS: u32 = 0x12;
-/// `CMD_WAIT_READER_STATE_CHANGE`.
-const WAIT_CHANGE: u32 = 0x13;
 /// `PCSCLITE_MAX_READERS_CONTEXTS`.
 const READERS: usize = 16;
 /// `sizeof(READER_STATE)`: name 128, counter, state and sharing 4 each, ATR 33 padded to 36, length 4.
@@ -36,6 +40,8 @@ pub struct ReaderState {
 /// Connects and agrees on the protocol's version.
 pub(super) fn connect(socket: &Path) -> io::Result<UnixStream> {
     let mut stream = UnixStream::connect(socket)?;
+    stream.set_read_timeout(Some(ANSWER))?;
+    stream.set_write_timeout(Some(ANSWER))?;
     let mut hello = [4_u32.to_le_bytes(), 4_u32.to_le_bytes(), 0_u32.to_le_bytes()].concat();
     send(&mut stream, VERSION, &hello)?;
     stream.read_exact(&mut hello)?;
@@ -57,20 +63,15 @@ pub(super) fn wait_until(
     deadline: Instant,
     wanted: impl Fn(&[ReaderState]) -> bool,
 ) -> io::Result<()> {
-    loop {
-        // Registers for the next change and answers with the present state: nothing falls between.
-        send(stream, WAIT_CHANGE, &[])?;
-        if wanted(&states(stream)?) {
-            return Ok(());
-        }
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
+    // The protocol has a call that waits for a change, but its answer is ambiguous when the change comes
+    // while the call is under way; so we ask again, at a pace that costs nothing.
+    while !wanted(&readers(stream)?) {
+        if Instant::now() > deadline {
             return Err(io::ErrorKind::TimedOut.into());
         }
-        stream.set_read_timeout(Some(left))?;
-        let mut change = [0; 8];
-        stream.read_exact(&mut change)?;
+        thread::sleep(PACE);
     }
+    Ok(())
 }
 
 fn send(stream: &mut UnixStream, command: u32, body: &[u8]) -> io::Result<()> {
