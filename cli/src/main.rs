@@ -10,10 +10,12 @@ mod conversation;
 mod courier;
 mod duration;
 mod harden;
+mod ini;
 mod message;
 mod output;
 mod prompt;
 mod session;
+mod totp;
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -63,7 +63,7 @@ pub(crate) async fn get(cx: &Context, key: &str, args: &SessionArgs) -> Result<S
 }
 
 /// Where a key is at home when nobody names a region.
-fn home_region(partition: Partition) -> &'static str {
+pub(crate) fn home_region(partition: Partition) -> &'static str {
     match partition {
         Partition::Aws => "us-east-1",
         Partition::AwsUsGov => "us-gov-west-1",

@@ -9,7 +9,7 @@ mod lines;
 mod socket;
 
 pub(crate) use lines::Lines;
-pub(crate) use socket::Socket;
+pub(crate) use socket::{Origin, Socket};
 
 use http::header::{CONTENT_TYPE, HOST};
 use http::{Method, Request, Response, StatusCode};

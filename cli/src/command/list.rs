@@ -1,10 +1,112 @@
-//! `signet list`.
+//! `signet list`: the keys of the vault, as their records describe them. Opens nothing.
 
 use super::Done;
 use crate::context::Context;
-use signet_protocol::{Code, Refusal};
+use crate::output;
+use serde::Serialize;
+use signet_protocol::api::{KeyInfo, Keys};
+use signet_protocol::record::{Custody, KeyKind, Partition};
+use signet_protocol::{Refusal, VERSION};
+use std::process::ExitCode;
+
+/// `list` as JSON.
+#[derive(Serialize)]
+struct List<'a> {
+    version: u32,
+    keys: Vec<Row<'a>>,
+}
+
+/// One key of it: the contract's members, and no others.
+#[derive(Serialize)]
+struct Row<'a> {
+    name: &'a str,
+    kind: KeyKind,
+    account: &'a Option<String>,
+    partition: Partition,
+    access_key_id: &'a str,
+    custody: Custody,
+    tokens: &'a [String],
+    factors: &'a [String],
+    policy: &'a [String],
+    mfa_serial: &'a Option<String>,
+    created: &'a str,
+    epoch: u64,
+    last_used: &'a Option<String>,
+    rotate: &'a Option<String>,
+}
 
 /// Does the command.
-pub(crate) fn run(_cx: &Context) -> Done {
-    Err(Refusal::bare(Code::Unsupported, "`signet list` is not in this version"))
+pub(crate) fn run(cx: &Context) -> Done {
+    let keys: Keys = cx.get("/v1/keys")?;
+    let document = List { version: VERSION, keys: keys.keys.iter().map(row).collect() };
+    let rows: Vec<Vec<String>> = keys.keys.iter().map(cells).collect();
+    let names = ["name", "kind", "account", "access key id", "custody", "tokens", "factors", "last used"];
+    output::table(cx.format(), &document, &names, &rows)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The keys that the vault knows.
+pub(super) fn known(cx: &Context) -> Result<Vec<KeyInfo>, Refusal> {
+    Ok(cx.get::<Keys>("/v1/keys")?.keys)
+}
+
+fn row(key: &KeyInfo) -> Row<'_> {
+    Row {
+        name: &key.name,
+        kind: key.kind,
+        account: &key.account,
+        partition: key.partition,
+        access_key_id: &key.access_key_id,
+        custody: key.custody,
+        tokens: &key.tokens,
+        factors: &key.factors,
+        policy: &key.policy,
+        mfa_serial: &key.mfa_serial,
+        created: &key.created,
+        epoch: key.epoch,
+        last_used: &key.last_used,
+        rotate: &key.rotate,
+    }
+}
+
+fn cells(key: &KeyInfo) -> Vec<String> {
+    let unknown = || "-".to_owned();
+    vec![
+        key.name.clone(),
+        kind(key.kind).to_owned(),
+        key.account.clone().unwrap_or_else(unknown),
+        key.access_key_id.clone(),
+        custody(key.custody).to_owned(),
+        listed(&key.tokens),
+        listed(&key.factors),
+        key.last_used.clone().unwrap_or_else(unknown),
+    ]
+}
+
+/// A list in one cell.
+pub(super) fn listed(items: &[String]) -> String {
+    if items.is_empty() { "-".to_owned() } else { items.join(" ") }
+}
+
+/// The kind as the command line writes it.
+pub(super) fn kind(kind: KeyKind) -> &'static str {
+    match kind {
+        KeyKind::Root => "root",
+        KeyKind::IamUser => "iam-user",
+    }
+}
+
+/// Where the secret is, in plain words.
+pub(super) fn custody(custody: Custody) -> &'static str {
+    match custody {
+        Custody::Sealed => "sealed; in one signer for milliseconds a use",
+    }
+}
+
+/// The partition as AWS writes it.
+pub(super) fn partition(partition: Partition) -> &'static str {
+    match partition {
+        Partition::Aws => "aws",
+        Partition::AwsUsGov => "aws-us-gov",
+    }
 }

@@ -16,17 +16,17 @@ mod init;
 mod list;
 mod policy;
 mod remove;
-mod request;
+pub(crate) mod request;
 mod show;
 mod sign;
 mod status;
 mod token;
 pub(crate) mod usage;
 
-use crate::args::Command;
+use crate::args::{Command, Format};
 use crate::context::Context;
-use crate::output::FailureStyle;
-use signet_protocol::Refusal;
+use crate::output::{self, FailureStyle};
+use signet_protocol::{Refusal, VERSION};
 use std::process::ExitCode;
 
 /// How a command ended.
@@ -53,6 +53,18 @@ pub(crate) fn run(cx: &Context, command: Command) -> Done {
         Command::Status => status::run(cx),
         Command::Doctor => doctor::run(cx),
         Command::Completion(args) => completion::run(&args),
+    }
+}
+
+/// Tells that a command without a result of its own is done: talk for people, `{"version":1}` for
+/// programs.
+fn done(cx: &Context, text: &str) -> Result<(), Refusal> {
+    match cx.format() {
+        Format::Json => output::json(&serde_json::json!({ "version": VERSION })),
+        Format::Text | Format::Csv => {
+            output::talk(text);
+            Ok(())
+        }
     }
 }
 

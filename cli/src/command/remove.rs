@@ -1,11 +1,26 @@
-//! `signet remove`.
+//! `signet remove`: takes a key out of the vault. A use like any other, unless all tokens are lost.
 
-use super::Done;
+use super::show::{checked, find};
+use super::{Done, done};
 use crate::args::Remove;
 use crate::context::Context;
-use signet_protocol::{Code, Refusal};
+use serde::de::IgnoredAny;
+use signet_protocol::api::UseAct;
+use std::process::ExitCode;
 
 /// Does the command.
-pub(crate) fn run(_cx: &Context, _args: &Remove) -> Done {
-    Err(Refusal::bare(Code::Unsupported, "`signet remove` is not in this version"))
+pub(crate) fn run(cx: &Context, args: &Remove) -> Done {
+    let name = checked(&args.name)?;
+    if !args.yes {
+        let key = find(cx, name)?;
+        let account = key.account.as_deref().unwrap_or("not known");
+        cx.confirm(&format!("remove {name} ({}, account {account}) from the vault?", key.access_key_id))?;
+    }
+    if args.lost {
+        let _: IgnoredAny = cx.delete(&format!("/v1/keys/{name}?lost"))?;
+    } else {
+        cx.use_key(name, UseAct::Remove {}, None)?;
+    }
+    done(cx, &format!("removed {name}; at aws the key is still good until it is deleted there"))?;
+    Ok(ExitCode::SUCCESS)
 }

@@ -1,11 +1,103 @@
-//! `signet show`.
+//! `signet show`: everything that is known of one key without opening it.
 
-use super::Done;
-use crate::args::Show;
+use super::list::{custody, kind, known, listed, partition};
+use super::{Done, policy};
+use crate::args::{Format, Show};
 use crate::context::Context;
-use signet_protocol::{Code, Refusal};
+use crate::output;
+use serde::Serialize;
+use signet_protocol::api::KeyInfo;
+use signet_protocol::record::is_key_name;
+use signet_protocol::rule::Part;
+use signet_protocol::{Code, Refusal, VERSION};
+use std::process::ExitCode;
+
+/// `show` as JSON.
+#[derive(Serialize)]
+struct Document<'a> {
+    version: u32,
+    key: &'a KeyInfo,
+}
 
 /// Does the command.
-pub(crate) fn run(_cx: &Context, _args: &Show) -> Done {
-    Err(Refusal::bare(Code::Unsupported, "`signet show` is not in this version"))
+pub(crate) fn run(cx: &Context, args: &Show) -> Done {
+    let key = find(cx, &args.name)?;
+    let rows: Vec<Vec<String>> =
+        lines(&key).into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect();
+    match cx.format() {
+        Format::Text => {
+            for row in &rows {
+                output::line(&row.join(": "))?;
+            }
+        }
+        Format::Json | Format::Csv => {
+            let document = Document { version: VERSION, key: &key };
+            output::table(cx.format(), &document, &["name", "value"], &rows)?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The key of that name.
+pub(super) fn find(cx: &Context, name: &str) -> Result<KeyInfo, Refusal> {
+    let name = checked(name)?;
+    let found = known(cx)?.into_iter().find(|key| key.name == name);
+    found
+        .ok_or_else(|| Refusal::new(Code::BadRequest, format!("there is no key named {name}"), "signet list"))
+}
+
+/// A name that may stand in a path.
+pub(super) fn checked(name: &str) -> Result<&str, Refusal> {
+    if is_key_name(name) {
+        Ok(name)
+    } else {
+        let rule = "a name has up to 64 letters, digits, dots, dashes and underscores, and begins with a letter or digit";
+        Err(Refusal::bare(Code::Usage, rule))
+    }
+}
+
+fn lines(key: &KeyInfo) -> Vec<(&'static str, String)> {
+    let unknown = |text: &Option<String>| text.clone().unwrap_or_else(|| "not known".to_owned());
+    let mut lines = vec![
+        ("name", key.name.clone()),
+        ("kind", kind(key.kind).to_owned()),
+        ("account", unknown(&key.account)),
+        ("partition", partition(key.partition).to_owned()),
+        ("access key id", key.access_key_id.clone()),
+        ("custody", custody(key.custody).to_owned()),
+        ("tokens", listed(&key.tokens)),
+    ];
+    for factor in &key.factor_details {
+        let label = if factor.label.is_empty() { String::new() } else { format!(" ({})", factor.label) };
+        lines.push(("factor", format!("{}{label}, since {}", factor.id, factor.created)));
+    }
+    if key.factor_details.is_empty() {
+        lines.push(("factors", listed(&key.factors)));
+    }
+    for part in &key.policy_parts {
+        lines.push(("policy", part.name().to_owned()));
+        if let Part::Rules(rules) = part {
+            lines.extend(rules.rule.iter().map(|rule| ("  rule", policy::sentence(rule))));
+        }
+    }
+    lines.push(("created", key.created.clone()));
+    lines.push(("epoch", key.epoch.to_string()));
+    lines.push(("last used", key.last_used.clone().unwrap_or_else(|| "never".to_owned())));
+    if let Some(why) = &key.rotate {
+        lines.push(("rotate at aws", why.clone()));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_cannot_leave_its_place_in_the_path() {
+        for name in ["", "../status", "a/b", "a?lost", "a b", ".hidden", "a\n", &"x".repeat(65)] {
+            assert!(checked(name).is_err(), "{name:?}");
+        }
+        assert!(checked("prod-root.2").is_ok());
+    }
 }

@@ -14,6 +14,7 @@ pub(crate) use notice::Notice;
 
 use crate::clean;
 use signet_protocol::{Code, PromptKind, Refusal};
+use std::cell::RefCell;
 use std::env;
 use std::path::PathBuf;
 use zeroize::Zeroizing;
@@ -69,9 +70,10 @@ enum Device {
 }
 
 /// The way to the person.
-#[derive(Debug)]
 pub(crate) struct Prompts {
     device: Device,
+    /// An answer that was settled before its question comes.
+    prepared: RefCell<Option<(PromptKind, Answer)>>,
 }
 
 impl Prompts {
@@ -90,12 +92,17 @@ impl Prompts {
                 Err(why) => Device::Nothing(why),
             },
         };
-        Self { device }
+        Self { device, prepared: RefCell::default() }
     }
 
     /// `--no-prompt`.
     pub(crate) fn none() -> Self {
-        Self { device: Device::Nothing("--no-prompt was given") }
+        Self { device: Device::Nothing("--no-prompt was given"), prepared: RefCell::default() }
+    }
+
+    /// Settles the answer to the next question of a kind, which is then not asked.
+    pub(crate) fn prepare(&self, kind: PromptKind, answer: Answer) {
+        self.prepared.replace(Some((kind, answer)));
     }
 
     /// Whether there is a way to ask.
@@ -122,6 +129,10 @@ impl Prompts {
 
     /// Asks; what is new is asked twice.
     pub(crate) async fn ask(&self, question: &Question) -> Result<Answer, Refusal> {
+        let prepared = self.prepared.borrow_mut().take_if(|(kind, _)| *kind == question.kind);
+        if let Some((_, answer)) = prepared {
+            return Ok(answer);
+        }
         if !is_new(question.kind) {
             return self.ask_once(question).await;
         }
