@@ -106,19 +106,13 @@ pub(crate) async fn sign(
 }
 
 /// Carries a signed request to AWS and brings the answer, whatever it is.
-pub(crate) async fn send(outgoing: &Outgoing, signed: &Signed) -> Result<AwsAnswer, Refusal> {
+async fn send(outgoing: &Outgoing, signed: &Signed) -> Result<AwsAnswer, Refusal> {
     let url =
         Url::parse(&outgoing.url).map_err(|error| Refusal::bare(Code::BadRequest, error.to_string()))?;
     let port = url.port.unwrap_or(match url.scheme {
         Scheme::Http => 80,
         Scheme::Https => 443,
     });
-    if url.scheme == Scheme::Http && !signet_sigv4::endpoint::is_loopback(&url.host) {
-        return Err(Refusal::bare(
-            Code::BadRequest,
-            format!("plain http goes to loopback only, not to {}", url.host),
-        ));
-    }
     let host = url.host.trim_start_matches('[').trim_end_matches(']');
     let connect = async {
         let stream = TcpStream::connect((host, port)).await.map_err(|error| unreachable(host, &error))?;
@@ -146,8 +140,20 @@ pub(crate) async fn call(
     reason: Option<String>,
     lease: Option<String>,
 ) -> Result<AwsAnswer, Refusal> {
+    // nobody shall touch a token for what cannot be sent
+    may_travel(&outgoing.url)?;
     let signed = sign(cx, key, outgoing, reason, lease).await?;
     send(outgoing, &signed).await?.accepted()
+}
+
+/// The URL, if it may be sent to: plain http goes to loopback only.
+fn may_travel(url: &str) -> Result<Url<'_>, Refusal> {
+    let url = Url::parse(url).map_err(|error| Refusal::bare(Code::BadRequest, error.to_string()))?;
+    if url.scheme == Scheme::Http && !signet_sigv4::endpoint::is_loopback(&url.host) {
+        let why = format!("plain http goes to loopback only, not to {}", url.host);
+        return Err(Refusal::bare(Code::BadRequest, why));
+    }
+    Ok(url)
 }
 
 fn request(

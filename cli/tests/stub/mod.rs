@@ -31,7 +31,17 @@ impl StubAgent {
     /// Listens; `script` plays each use.
     pub(crate) fn new(script: impl Fn(&mut Use) + Send + Sync + 'static) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let listener = UnixListener::bind(dir.path().join("agent.sock")).unwrap();
+        let socket = dir.path().join("agent.sock");
+        Self::at(dir, &socket, script)
+    }
+
+    /// Listens on this socket.
+    pub(crate) fn at(
+        dir: tempfile::TempDir,
+        socket: &Path,
+        script: impl Fn(&mut Use) + Send + Sync + 'static,
+    ) -> Self {
+        let listener = UnixListener::bind(socket).unwrap();
         let requests = Arc::new(Mutex::new(Vec::new()));
         let script: Script = Arc::new(script);
         let seen = Arc::clone(&requests);
@@ -106,6 +116,8 @@ pub(crate) struct Use {
     body: Vec<u8>,
     next: u32,
     pub(crate) dir: PathBuf,
+    /// `method path`, lower case.
+    pub(crate) line: String,
 }
 
 impl Use {
@@ -204,7 +216,51 @@ fn serve(
         return;
     }
     let (sender, receiver) = channel();
-    *answers.lock().unwrap() = Some(sender);
+    if first == "post /v1/uses" || first == "post /v1/tokens" {
+        *answers.lock().unwrap() = Some(sender);
+    }
     let dir = stream.local_addr().unwrap().as_pathname().and_then(Path::parent).unwrap().to_owned();
-    script(&mut Use { stream, answers: receiver, body, next: 0, dir });
+    script(&mut Use { stream, answers: receiver, body, next: 0, dir, line: first });
+}
+
+/// An AWS endpoint on loopback: `answer` gets head and body of each request and gives a whole response.
+pub(crate) struct StubAws {
+    pub(crate) url: String,
+    pub(crate) host: String,
+    seen: Arc<Mutex<Vec<String>>>,
+}
+
+impl StubAws {
+    pub(crate) fn new(answer: impl Fn(&str) -> String + Send + 'static) -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let host = listener.local_addr().unwrap().to_string();
+        let seen: Arc<Mutex<Vec<String>>> = Arc::default();
+        let requests = Arc::clone(&seen);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let mut reader = BufReader::new(stream.try_clone().unwrap());
+                let mut request = String::new();
+                while !request.ends_with("\r\n\r\n") && reader.read_line(&mut request).unwrap() > 0 {}
+                let lower = request.to_ascii_lowercase();
+                let length = lower.split("content-length: ").nth(1).and_then(|rest| rest.lines().next());
+                let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
+                reader.read_exact(&mut body).unwrap();
+                request += &String::from_utf8(body).unwrap();
+                requests.lock().unwrap().push(request.clone());
+                // a client that has read enough goes away
+                let _ = stream.write_all(answer(&request).as_bytes());
+            }
+        });
+        Self { url: format!("http://{host}"), host, seen }
+    }
+
+    pub(crate) fn seen(&self) -> Vec<String> {
+        self.seen.lock().unwrap().clone()
+    }
+}
+
+/// A response with this body.
+pub(crate) fn response(status: &str, headers: &str, body: &str) -> String {
+    format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n{headers}\r\n{body}", body.len())
 }
