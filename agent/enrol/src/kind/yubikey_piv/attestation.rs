@@ -1,8 +1,7 @@
 //! Attestation: the card's own certificate for a key that was made on it (Yubico's PIV attestation).
 //!
-//! Promises: [`Attested::Proven`] only for a certificate over exactly this key, signed by the card's
-//! attestation key in slot F9; `rooted` is good only when that one's certificate leads to a root of
-//! Yubico's that is built in here. Anything else is said in words and never refused: a token without
+//! Promises: [`Attested::Signed`] only for a certificate over exactly this key, signed by the card's
+//! attestation key in slot F9; `by_yubico` only when that one's certificate was issued by Yubico. Anything else is said in words and never refused: a token without
 //! attestation works. What the names and dates of the certificates say is not looked at: an
 //! attestation has no revocation, and its time is the factory's.
 
@@ -23,11 +22,11 @@ const SERIAL: &[u8] = &[0x2b, 0x06, 0x01, 0x04, 0x01, 0x82, 0xc4, 0x0a, 0x03, 0x
 /// What the card's attestation is worth.
 pub(super) enum Attested {
     /// The card signed for this key.
-    Proven {
+    Signed {
         /// PIN policy and touch policy, where it tells.
         policies: Option<[u8; 2]>,
-        /// Whether the card is one of Yubico's, or why that is not known.
-        rooted: Result<(), &'static str>,
+        /// Whether Yubico issued the card's attestation certificate.
+        by_yubico: bool,
     },
     /// It did not, or not for this key; why.
     Not(&'static str),
@@ -43,7 +42,7 @@ pub(super) fn read(card: &mut Card, made: &Made) -> Result<Attested, Refusal> {
     let device = card.object(DEVICE)?;
     let device = device.as_ref().and_then(|object| tlv::find(object, 0x70));
     let Some(device) = device else { return Ok(Attested::Not("its attestation certificate is missing")) };
-    Ok(judge(&attestation, device, made.point.as_bytes(), &card.name.serial, roots::YUBICO))
+    Ok(judge(&attestation, device, made.point.as_bytes(), &card.name.serial))
 }
 
 /// Whether the card has a certificate for its attestation key.
@@ -51,7 +50,7 @@ pub(super) fn is_there(card: &mut Card) -> Result<bool, Refusal> {
     Ok(card.object(DEVICE)?.is_some())
 }
 
-fn judge(attestation: &[u8], device: &[u8], point: &[u8; 65], serial: &str, roots: &[&str]) -> Attested {
+fn judge(attestation: &[u8], device: &[u8], point: &[u8; 65], serial: &str) -> Attested {
     let (Some(leaf), Some(device)) = (Certificate::parse(attestation), Certificate::parse(device)) else {
         return Attested::Not("its certificates were not understood");
     };
@@ -66,7 +65,7 @@ fn judge(attestation: &[u8], device: &[u8], point: &[u8; 65], serial: &str, root
         return Attested::Not("it names another serial");
     }
     let policies = leaf.extension(POLICIES).and_then(policies);
-    Attested::Proven { policies, rooted: roots::lead_to(&device, roots) }
+    Attested::Signed { policies, by_yubico: roots::issued(&device) }
 }
 
 /// Two bytes; newer firmware may wrap them in an OCTET STRING of their own.

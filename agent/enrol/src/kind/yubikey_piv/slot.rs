@@ -168,7 +168,7 @@ pub(super) fn read_back(card: &mut Card, made: &Made) -> Result<Known, Refusal> 
         known.policies = "metadata";
     }
     match attestation::read(card, made)? {
-        Attested::Proven { policies, rooted } => {
+        Attested::Signed { policies, by_yubico } => {
             // PIN always and touch always, as the policies' bytes have it
             if policies.is_some_and(|policies| policies != [3, 2]) {
                 return Err(not_as_asked(made));
@@ -176,9 +176,10 @@ pub(super) fn read_back(card: &mut Card, made: &Made) -> Result<Known, Refusal> 
             if known.policies == "asked" && policies.is_some() {
                 known.policies = "attestation";
             }
-            match rooted {
-                Ok(()) => known.attested = true,
-                Err(why) => known.warnings.push(format!("the token's attestation proves nothing: {why}")),
+            known.attested = by_yubico;
+            if !by_yubico {
+                let why = "its attestation certificate is not one that Yubico is known to have issued";
+                known.warnings.push(unproven(why));
             }
         }
         Attested::Not(why) => {
@@ -246,6 +247,10 @@ fn used(card: &Card, candidates: &[Slot]) -> Refusal {
             Refusal::new(Code::Unsupported, format!("every retired slot of token {serial} is used"), hint)
         }
     }
+}
+
+fn unproven(why: &str) -> String {
+    format!("that the key was made on the token is not proven: {why}")
 }
 
 fn not_as_asked(made: &Made) -> Refusal {
