@@ -1,15 +1,14 @@
 //! Starting the personal agent: when, with what, and when not. A script in the agent's place notes how
 //! it was started; the test listens for it.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod stub;
 
 use serde_json::json;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use stub::{StubAgent, until};
+use stub::{StubAgent, program, until};
 
 struct House {
     dir: tempfile::TempDir,
@@ -21,10 +20,11 @@ impl House {
     fn new(agent: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(dir.path().join("run/signet")).unwrap();
-        std::fs::copy(env!("CARGO_BIN_EXE_signet"), dir.path().join("signet")).unwrap();
-        let path = dir.path().join("signet-agent");
-        std::fs::write(&path, format!("#!/bin/sh\nD='{}'\n{agent}\n", dir.path().display())).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).unwrap();
+        // not by this process, for the same reason as in `stub::program`
+        let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_signet")).arg(dir.path()).status();
+        assert!(copied.unwrap().success());
+        let text = format!("#!/bin/sh\nD='{}'\n{agent}\n", dir.path().display());
+        program(&dir.path().join("signet-agent"), &text);
         let socket = dir.path().join("run/signet/agent.sock");
         Self { dir, socket }
     }
@@ -50,9 +50,9 @@ impl House {
     }
 }
 
-/// Notes arguments, environment, descriptors and folder; then waits to be ended by the test.
+/// Notes arguments, environment, folder and descriptors, and stays until somebody listens.
 const NOTE: &str = r#"echo "$@" > "$D/args"; env > "$D/env"; pwd > "$D/pwd"; ls /proc/$$/fd > "$D/fds"
-: > "$D/started""#;
+: > "$D/started"; while [ ! -S "$D/run/signet/agent.sock" ]; do sleep 0.01; done"#;
 
 /// A machine with a system agent has no personal default, and so nothing to start.
 fn has_system_agent() -> bool {

@@ -1,6 +1,6 @@
 //! The conversation of a use: askpass, the terminal, notices, cancelling, and what is never shown.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod stub;
 

@@ -2,7 +2,7 @@
 //! what the real agent says only with hardware in a certain state. It opens the sealed answers as a
 //! signer would. The real agent is met in the journeys of `signet-tests`.
 
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -71,10 +71,7 @@ impl StubAgent {
     pub(crate) fn askpass(&self, script: &str) -> PathBuf {
         let path = self.dir.path().join("askpass");
         let dir = self.dir.path().display();
-        std::fs::write(&path, format!("#!/bin/sh\nDIR='{dir}'\n{script}\n")).unwrap();
-        let mut mode = std::fs::metadata(&path).unwrap().permissions();
-        std::os::unix::fs::PermissionsExt::set_mode(&mut mode, 0o700);
-        std::fs::set_permissions(&path, mode).unwrap();
+        program(&path, &format!("#!/bin/sh\nDIR='{dir}'\n{script}\n"));
         path
     }
 
@@ -98,6 +95,14 @@ pub(crate) fn with_stdin(mut command: Command, input: &str) -> Output {
     // a command that refuses before it reads is what some tests are about
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     child.wait_with_output().unwrap()
+}
+
+/// Writes a program. Another process does it: were the file open for writing here, a fork of another
+/// test at the wrong moment would keep it open, and it could not be run (ETXTBSY).
+pub(crate) fn program(path: &Path, text: &str) {
+    let mut writer = Command::new("sh");
+    writer.args(["-c", "cat > \"$0\" && chmod 700 \"$0\""]).arg(path);
+    assert!(with_stdin(writer, text).status.success());
 }
 
 /// Waits for a condition.
