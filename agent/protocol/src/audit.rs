@@ -1,6 +1,18 @@
 //! One line of the audit log, and the check of its chain. Pure: the hash function is an argument.
+//!
+//! A line is an [`Entry`] as JSON whose last member is its hash: hex SHA-256 of the line's bytes
+//! before `,"hash"`. Each entry names the hash of the one before.
+
+mod chain;
+
+pub use chain::{Finding, HeadCheck, Kind, Report, verify};
 
 use serde::{Deserialize, Serialize};
+
+/// What stands before the hash in a line.
+const BEFORE_HASH: &str = ",\"hash\":\"";
+/// What stands after it.
+const AFTER_HASH: &str = "\"}";
 
 /// `prev` of the first entry.
 pub const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -76,4 +88,69 @@ pub struct Entry {
     pub aws_request_id: Option<String>,
     /// Hash of the entry before.
     pub prev: String,
+}
+
+/// An entry as it stands in the log, without its LF.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// The whole line.
+    pub text: String,
+    /// Its hash.
+    pub hash: String,
+}
+
+impl Entry {
+    /// The line of this entry.
+    ///
+    /// # Errors
+    /// The serializer's; it has no reason to fail on this type.
+    pub fn line(&self, hash: impl Fn(&[u8]) -> String) -> Result<Line, serde_json::Error> {
+        let mut text = serde_json::to_string(self)?;
+        text.truncate(text.len().saturating_sub(1));
+        let hash = hash(text.as_bytes());
+        for part in [BEFORE_HASH, &hash, AFTER_HASH] {
+            text.push_str(part);
+        }
+        Ok(Line { text, hash })
+    }
+}
+
+/// What a line says of its place in the chain, and whether it is the line that was hashed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// Sequence number.
+    pub seq: u64,
+    /// Hash of the entry before.
+    pub prev: String,
+    /// Hash that the line names as its own.
+    pub hash: String,
+    /// Whether that is its hash.
+    pub intact: bool,
+}
+
+impl Link {
+    /// Reads a line without its LF; `None` when it is none.
+    #[must_use]
+    pub fn read(line: &[u8], hash: impl Fn(&[u8]) -> String) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Named {
+            seq: u64,
+            prev: String,
+        }
+        let Named { seq, prev } = serde_json::from_slice(line).ok()?;
+        let (hashed, named) = split(line)?;
+        is_hash(&prev).then(|| Self { seq, prev, hash: named.to_owned(), intact: hash(hashed) == named })
+    }
+}
+
+/// The bytes that are hashed, and the hash that the line names.
+fn split(line: &[u8]) -> Option<(&[u8], &str)> {
+    let body = line.strip_suffix(AFTER_HASH.as_bytes())?;
+    let (body, named) = body.split_at_checked(body.len().checked_sub(GENESIS.len())?)?;
+    let named = std::str::from_utf8(named).ok().filter(|named| is_hash(named))?;
+    Some((body.strip_suffix(BEFORE_HASH.as_bytes())?, named))
+}
+
+fn is_hash(text: &str) -> bool {
+    text.len() == GENESIS.len() && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
