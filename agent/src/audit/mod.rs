@@ -1,79 +1,39 @@
-//! Signatures first; the bodies follow.
+//! The audit log: one JSON line an entry, each with the hash of the one before.
+//!
+//! Promises: an entry is on disk when [`Log::append`] returns, and in the chain once; a failed append
+//! leaves the log as it was, and nothing may then be done. What a killed agent left is set right at
+//! start and noted. Must not know: what a use is, who may do what.
+//!
+//! Files are `NNNNNN.jsonl`, a new one after 8 MiB. The chain shows every line that was changed,
+//! missing, swapped or doubled; a tail that was cut off shows only against a head kept elsewhere, which
+//! is what the anchor is for.
 
 #![forbid(unsafe_code)]
 
+mod anchor;
+mod draft;
+mod error;
+mod recover;
+
+pub use draft::Draft;
+pub use error::AuditError;
+
+use crate::clock;
 use crate::config::Anchor;
+use crate::disk::{Dir, DiskError};
+use anchor::Copies;
+use rustix::fs::OFlags;
 use signet_protocol::api::Head;
-use signet_protocol::audit::Phase;
-use signet_protocol::{Code, Refusal};
-use std::io::Write;
+use signet_protocol::audit::{GENESIS, Link, Phase};
+use std::fs::File;
+use std::io::{self, Read as _, Write};
 use std::path::Path;
 use time::OffsetDateTime;
 
-/// An entry as the pipeline knows it; the log adds number and chain.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub struct Draft {
-    pub id: String,
-    pub time: OffsetDateTime,
-    pub phase: Phase,
-    pub key: Option<String>,
-    pub access_key_id: Option<String>,
-    pub account: Option<String>,
-    pub action: Option<String>,
-    pub region: Option<String>,
-    pub host: Option<String>,
-    pub request_sha256: Option<String>,
-    pub uid: Option<u32>,
-    pub user: Option<String>,
-    pub pid: Option<i32>,
-    pub exe: Option<String>,
-    pub machine: Option<String>,
-    pub reason: Option<String>,
-    pub rule: Option<String>,
-    pub token: Option<String>,
-    pub token_label: Option<String>,
-    pub factors: Option<Vec<String>>,
-    pub result: Option<String>,
-    pub code: Option<String>,
-    pub session_key_id: Option<String>,
-    pub aws_request_id: Option<String>,
-}
+/// Length after which a new file is begun.
+const FILE_LENGTH: u64 = 8 * 1024 * 1024;
 
-impl Draft {
-    /// An entry of which nothing else is known.
-    #[must_use]
-    pub fn new(phase: Phase, id: &str, time: OffsetDateTime) -> Self {
-        Self {
-            id: id.to_owned(),
-            time,
-            phase,
-            key: None,
-            access_key_id: None,
-            account: None,
-            action: None,
-            region: None,
-            host: None,
-            request_sha256: None,
-            uid: None,
-            user: None,
-            pid: None,
-            exe: None,
-            machine: None,
-            reason: None,
-            rule: None,
-            token: None,
-            token_label: None,
-            factors: None,
-            result: None,
-            code: None,
-            session_key_id: None,
-            aws_request_id: None,
-        }
-    }
-}
-
-/// What was found at start.
+/// What was found, and noted, at start.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Recovery {
     /// Bytes of a torn last line that were cut.
@@ -82,37 +42,136 @@ pub struct Recovery {
     pub unfinished: Vec<String>,
 }
 
-/// Why an entry was not written.
-#[derive(Debug)]
-pub enum AuditError {
-    /// to come
-    Disk(String),
-}
-
-impl From<AuditError> for Refusal {
-    fn from(_: AuditError) -> Self {
-        Refusal::bare(Code::Internal, "")
-    }
-}
-
 /// The log.
-pub struct Log {}
+#[derive(Debug)]
+pub struct Log {
+    dir: Dir,
+    file: File,
+    number: u32,
+    /// Length of what was acknowledged in this file.
+    length: u64,
+    /// Whether there may be bytes behind that.
+    torn: bool,
+    seq: u64,
+    hash: String,
+    copies: Copies,
+}
 
-#[allow(missing_docs, clippy::todo, unused_variables, clippy::missing_errors_doc, clippy::must_use_candidate)]
 impl Log {
-    /// `dir` is the state directory's `audit`; made when it is not there.
-    pub fn open(dir: &Path, anchor: &Anchor, now: OffsetDateTime) -> Result<(Self, Recovery), AuditError> {
-        todo!()
+    /// Opens the log in a directory, makes it where there is none, checks its end, cuts a torn last
+    /// line and notes what a killed agent has left open.
+    ///
+    /// # Errors
+    /// [`AuditError::Damaged`] when its end is not the one that was written, or is behind a head that
+    /// was copied; the disk's.
+    pub fn open(path: &Path, anchor: &Anchor, now: OffsetDateTime) -> Result<(Self, Recovery), AuditError> {
+        let dir = Dir::open(path)?;
+        let mut copies = Copies::open(anchor)?;
+        let found = recover::find(&dir)?;
+        if let Some(copied) = copies.last()? {
+            check_copied(&dir, &copied, &found.links)?;
+        }
+        let last = found.links.last();
+        let (seq, hash) = last.map_or((0, GENESIS.to_owned()), |link| (link.seq, link.hash.clone()));
+        let (torn, number, length) = (found.torn > 0, found.number, found.length);
+        let mut log = Self { dir, file: found.file, number, length, torn, seq, hash, copies };
+        let unfinished = found.unfinished.iter().map(|intent| intent.id.clone()).collect();
+        let recovery = Recovery { cut: found.torn, unfinished };
+        if torn {
+            let mut note = Draft::new(Phase::Recovered, "start", now);
+            note.result = Some(format!("cut {} bytes of a torn last line", found.torn));
+            log.append(note)?;
+        }
+        for intent in found.unfinished {
+            log.append(Draft::unfinished(intent, now))?;
+        }
+        Ok((log, recovery))
     }
-    /// Durable when it returns. On an error nothing may be done.
+
+    /// Adds an entry; it is durable, and its head copied, when this returns its number.
+    ///
+    /// # Errors
+    /// Then nothing that the entry speaks of may be done or given out.
     pub fn append(&mut self, draft: Draft) -> Result<u64, AuditError> {
-        todo!()
+        self.mend()?;
+        self.turn_over()?;
+        let time = clock::rfc3339(draft.time);
+        let seq = self.seq.saturating_add(1);
+        let line = draft.entry(seq, &self.hash).line(sha256_hex);
+        // Strings and numbers only: the serializer does not fail.
+        let line = line.map_err(|error| self.failed("write", error.into()))?;
+        let bytes = [line.text.as_bytes(), b"\n"].concat();
+        if let Err(source) = self.file.write_all(&bytes).and_then(|()| self.file.sync_data()) {
+            self.torn = true;
+            return Err(self.failed("write", source).into());
+        }
+        self.length = self.length.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        (self.seq, self.hash) = (seq, line.hash);
+        let head = self.head();
+        self.copies.copy(&head, &time)?;
+        Ok(seq)
     }
+
+    /// Number and hash of the last entry; 0 and zeros when there is none.
+    #[must_use]
     pub fn head(&self) -> Head {
-        todo!()
+        Head { version: signet_protocol::VERSION, seq: self.seq, hash: self.hash.clone() }
     }
-    /// The stored lines, up to the head.
+
+    /// Writes the stored lines, up to the head.
+    ///
+    /// # Errors
+    /// The disk's, or the writer's.
     pub fn read_all(&self, out: &mut impl Write) -> Result<(), AuditError> {
-        todo!()
+        for number in recover::files(&self.dir)? {
+            let Some(file) = self.dir.open_file(&recover::name(number), OFlags::RDONLY)? else { continue };
+            let most = if number == self.number { self.length } else { u64::MAX };
+            io::copy(&mut file.take(most), out).map_err(|source| self.failed("read", source))?;
+        }
+        Ok(())
+    }
+
+    /// Cuts what a failed append, or a killed agent, has left behind the last entry.
+    fn mend(&mut self) -> Result<(), DiskError> {
+        if self.torn {
+            let cut = self.file.set_len(self.length).and_then(|()| self.file.sync_all());
+            cut.map_err(|source| self.failed("cut", source))?;
+            self.torn = false;
+        }
+        Ok(())
+    }
+
+    /// Begins a new file when this one is full.
+    fn turn_over(&mut self) -> Result<(), DiskError> {
+        if self.length >= FILE_LENGTH {
+            let next = self.number.saturating_add(1);
+            self.file = recover::append_to(&self.dir, next)?;
+            (self.number, self.length) = (next, 0);
+        }
+        Ok(())
+    }
+
+    fn failed(&self, what: &'static str, source: io::Error) -> DiskError {
+        DiskError::Io { what, path: self.dir.path().join(recover::name(self.number)), source }
     }
 }
+
+/// A head that was copied must be in the log: copies are made after the entry is durable.
+fn check_copied(dir: &Dir, copied: &Head, links: &[Link]) -> Result<(), AuditError> {
+    let damaged = |found: String| Err(AuditError::Damaged { dir: dir.path().to_owned(), found });
+    let Head { seq, hash, .. } = copied;
+    match links.iter().find(|link| link.seq == *seq) {
+        Some(link) if link.hash == *hash => Ok(()),
+        Some(_) => damaged(format!("entry {seq} is not the one whose head was copied")),
+        // Further back than what was read: `signet audit verify --head` tells.
+        None if links.first().is_some_and(|first| first.seq > *seq) => Ok(()),
+        None => damaged(format!("entry {seq}, whose head was copied, is missing")),
+    }
+}
+
+fn sha256_hex(bytes: &[u8]) -> String {
+    signet_envelope::hex(&signet_envelope::sha256(bytes))
+}
+
+#[cfg(test)]
+mod tests;
