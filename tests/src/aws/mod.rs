@@ -23,6 +23,7 @@ use account::Account;
 use http::{Message, Next, Reply};
 use operation::{Operation, Service};
 use refusal::{Protocol, Refusal};
+use std::collections::BTreeMap;
 use std::io::{self, BufReader};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -99,7 +100,9 @@ pub struct StrictAws {
 struct Shared {
     account: Mutex<Account>,
     seen: Mutex<Vec<Seen>>,
-    streams: Mutex<Vec<TcpStream>>,
+    /// Open connections, to be closed at the end.
+    streams: Mutex<BTreeMap<u64, TcpStream>>,
+    connections: AtomicU64,
     requests: AtomicU64,
     ending: AtomicBool,
 }
@@ -119,6 +122,7 @@ impl StrictAws {
             account: Mutex::new(account),
             seen: Mutex::default(),
             streams: Mutex::default(),
+            connections: AtomicU64::new(0),
             requests: AtomicU64::new(0),
             ending: AtomicBool::new(false),
         });
@@ -185,23 +189,28 @@ pub fn totp_code(seed: &str, unix_seconds: i64) -> Option<String> {
 }
 
 fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
-    let mut threads = Vec::new();
+    let mut threads: Vec<JoinHandle<()>> = Vec::new();
     for stream in listener.incoming() {
         if shared.ending.load(Ordering::SeqCst) {
             break;
         }
         let Ok(stream) = stream else { continue };
-        if let Ok(other) = stream.try_clone() {
-            lock(&shared.streams).push(other);
-        }
+        let Ok(other) = stream.try_clone() else { continue };
+        let number = shared.connections.fetch_add(1, Ordering::SeqCst);
+        lock(&shared.streams).insert(number, other);
         let shared = Arc::clone(shared);
-        threads.push(std::thread::spawn(move || serve(&stream, &shared)));
+        threads.retain(|thread| !thread.is_finished());
+        threads.push(std::thread::spawn(move || {
+            serve(&stream, &shared);
+            lock(&shared.streams).remove(&number);
+        }));
     }
-    for stream in lock(&shared.streams).drain(..) {
+    for stream in lock(&shared.streams).values() {
         // An error means that the client was faster.
         let _ = stream.shutdown(Shutdown::Both);
     }
     for thread in threads {
+        // A panic of that thread has been printed already.
         let _ = thread.join();
     }
 }
