@@ -21,8 +21,9 @@ const VERSION: u32 = 0x11;
 const GET_READERS: u32 = 0x12;
 /// `PCSCLITE_MAX_READERS_CONTEXTS`.
 const READERS: usize = 16;
-/// `sizeof(READER_STATE)`: name 128, counter, state and sharing 4 each, ATR 33 padded to 36, length 4.
-const READER: usize = 128 + 4 + 4 + 4 + 36 + 4;
+/// `sizeof(READER_STATE)`: name 128, counter, state and sharing 4 each, ATR 33 padded to 36, its length
+/// and the card's protocol 4 each.
+const READER: usize = 128 + 4 + 4 + 4 + 36 + 4 + 4;
 /// `SCARD_PRESENT` of the daemon's internal reader state.
 const PRESENT: u32 = 0x0004;
 
