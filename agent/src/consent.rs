@@ -23,6 +23,7 @@ pub struct Breach(pub &'static str);
 #[derive(Debug)]
 pub struct Consent {
     permit: Permit,
+    due: Vec<FactorKind>,
     offered: Vec<String>,
     asked: Vec<Asked>,
     touch_shown: bool,
@@ -54,7 +55,21 @@ impl Consent {
     /// empty for an act that chooses its token itself.
     #[must_use]
     pub fn begin(permit: Permit, offered: Vec<String>) -> Self {
-        Self { permit, offered, asked: Vec::new(), touch_shown: false }
+        let due = permit.obligations().factors.clone();
+        Self { permit, due, offered, asked: Vec::new(), touch_shown: false }
+    }
+
+    /// The same for a record that is only now taken in: a code says nothing about a seed that the
+    /// caller has just sealed, and confirmed with a code of its own.
+    #[must_use]
+    pub fn begin_without_code(permit: Permit, offered: Vec<String>) -> Self {
+        Self { due: Vec::new(), ..Self::begin(permit, offered) }
+    }
+
+    /// Whether a code of this factor is due.
+    #[must_use]
+    pub fn is_due(&self, factor: FactorKind) -> bool {
+        self.due.contains(&factor)
     }
 
     /// The permit.
@@ -132,7 +147,7 @@ impl Consent {
         if obligations.touch_in_hardware && !self.touch_shown {
             return Err(Breach("no touch was asked for"));
         }
-        for factor in &obligations.factors {
+        for factor in &self.due {
             let checked = match factor {
                 FactorKind::Totp => {
                     self.was_answered(&[PromptKind::Totp]) && matches!(code, CodeFate::Accepted(_))
@@ -142,6 +157,6 @@ impl Consent {
                 return Err(Breach("a factor was not checked"));
             }
         }
-        Ok(Given { factors: obligations.factors.clone() })
+        Ok(Given { factors: self.due })
     }
 }

@@ -112,7 +112,7 @@ impl std::fmt::Display for Who {
 }
 
 /// The name of a uid in `/etc/passwd` (passwd(5)); directory services are not asked.
-fn user_name(uid: u32) -> Option<String> {
+pub(crate) fn user_name(uid: u32) -> Option<String> {
     let passwd = std::fs::read_to_string("/etc/passwd").ok()?;
     passwd.lines().find_map(|line| {
         let mut fields = line.split(':');

@@ -37,11 +37,12 @@ use serde::de::DeserializeOwned;
 use signet_protocol::api::{Accepted, UseEvent, UseRequest};
 use signet_protocol::audit::Phase;
 use signet_protocol::child::{Order, Outcome, TotpGate};
+use signet_protocol::record::FactorKind;
 use signet_protocol::{Code, Refusal, VERSION};
 use spend::spend;
 use std::rc::Rc;
 use task::{Task, Work, understand};
-use terms::{decided, describe, is_gated, offered, shown};
+use terms::{decided, describe, offered, shown};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::Instant;
 
@@ -121,14 +122,18 @@ fn permitted(
         let message = "a question has to be asked, and there is nowhere to ask it";
         return Err(Refusal::new(Code::NoPrompt, message, format!("signet exec {} -- true", request.key)));
     }
-    if is_gated(&permit) {
+    let serials = offered.iter().map(|token| token.serial.clone()).collect();
+    let consent = match task.work {
+        Work::Add => Consent::begin_without_code(permit, serials),
+        Work::Sign { .. } | Work::Change { .. } | Work::Remove => Consent::begin(permit, serials),
+    };
+    if consent.is_due(FactorKind::Totp) {
         house.vault.borrow().check_unlocked(&request.key, draft.time)?;
     }
     house.note(draft.clone())?;
-    let serials = offered.iter().map(|token| token.serial.clone()).collect();
     Ok(Use {
-        accepted: shown(house, peer, draft, &permit, &task.record.meta, offered),
-        consent: Consent::begin(permit, serials),
+        accepted: shown(house, peer, draft, &consent, &task.record.meta, offered),
+        consent,
         until: Instant::now() + house.config.limits.use_time,
         entry: draft.clone(),
         uid: peer.uid(),
@@ -183,7 +188,8 @@ impl Use {
                 return Err(Refusal::new(Code::Busy, "the key was changed meanwhile: start again", hint));
             }
         }
-        let gate = is_gated(self.consent.permit()).then(|| TotpGate { last_step: vault.last_step(key) });
+        let due = self.consent.is_due(FactorKind::Totp);
+        let gate = due.then(|| TotpGate { last_step: vault.last_step(key) });
         Ok(Order {
             version: VERSION,
             use_id: self.entry.id.clone(),

@@ -87,7 +87,7 @@ impl House {
         SystemRandom::new()
             .fill(&mut bytes)
             .map_err(|_| Refusal::bare(Code::Internal, "the system gave no random bytes"))?;
-        Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(signet_envelope::hex(&bytes))
     }
 
     /// Writes an entry; durable when it returns.

@@ -13,7 +13,7 @@ use crate::policy;
 use crate::vault::Held;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use ring::digest::{SHA256, digest};
+use signet_envelope::{hex, sha256};
 use signet_protocol::api::{
     Counts, KeyInfo, Keys, PinAccount, PolicyText, Presets, Status, TokenInfo, Tokens,
 };
@@ -26,12 +26,6 @@ use std::time::Duration;
 
 /// How long a look at the readers may take before it counts as not found out.
 pub(super) const SCAN: Duration = Duration::from_secs(5);
-
-/// DER SubjectPublicKeyInfo of a P-256 key up to its 65-byte point (RFC 5480, 2).
-const SPKI_P256: [u8; 26] = [
-    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86,
-    0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
-];
 
 /// `GET /v1/status`.
 ///
@@ -181,10 +175,11 @@ fn unknown(seen: &Seen) -> TokenInfo {
     }
 }
 
+/// What the person compares with what was shown at enrolment.
 fn spki_sha256(public_key: &str) -> Option<String> {
     let point = STANDARD.decode(public_key).ok()?;
-    let spki = [SPKI_P256.as_slice(), &point].concat();
-    Some(digest(&SHA256, &spki).as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
+    let key = signet_envelope::PublicKey::from_bytes(&point).ok()?;
+    Some(hex(&sha256(&key.spki_der())))
 }
 
 /// `DELETE /v1/tokens/{serial}`.

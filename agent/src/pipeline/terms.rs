@@ -10,11 +10,12 @@ use super::task::{Task, understand};
 use super::{strict, versioned};
 use crate::audit::Draft;
 use crate::clock;
+use crate::consent::Consent;
 use crate::peer::Peer;
 use crate::policy::{Decision, Permit, Question, decide};
 use signet_protocol::api::{Accepted, Explained, UseRequest};
 use signet_protocol::child::TokenName;
-use signet_protocol::record::{FactorKind, Metadata, Recipient};
+use signet_protocol::record::{Metadata, Recipient};
 use signet_protocol::{Code, Refusal, VERSION, kinds};
 
 /// What policy says of a task.
@@ -27,11 +28,6 @@ pub(super) fn decided(house: &House, peer: &Peer, task: &Task) -> Decision {
         region: task.prepared().map(signet_sigv4::Prepared::region),
     };
     decide(&question, &task.record.meta.policy, house.narrowing())
-}
-
-/// Whether a code is due.
-pub(super) fn is_gated(permit: &Permit) -> bool {
-    permit.obligations().factors.contains(&FactorKind::Totp)
 }
 
 /// The tokens of a key that may serve: of a kind in force, with every guarantee that is asked for.
@@ -78,10 +74,12 @@ pub(super) fn shown(
     house: &House,
     peer: &Peer,
     draft: &Draft,
-    permit: &Permit,
+    consent: &Consent,
     meta: &Metadata,
     offered: Vec<TokenName>,
 ) -> Accepted {
+    let mut obligations = consent.permit().obligations().clone();
+    obligations.factors.retain(|factor| consent.is_due(*factor));
     let mut warnings = Vec::new();
     for kind in meta.recipients.iter().filter_map(|recipient| kinds::find(&recipient.kind)) {
         if let Some(warning) = kind.warning.filter(|warning| !warnings.iter().any(|said| said == warning)) {
@@ -96,7 +94,7 @@ pub(super) fn shown(
         region: draft.region.clone(),
         host: draft.host.clone(),
         peer: peer.who().to_string(),
-        obligations: permit.obligations().words(),
+        obligations: obligations.words(),
         tokens: offered,
         seconds: u32::try_from(house.config.limits.use_time.as_secs()).unwrap_or(u32::MAX),
         warnings,
