@@ -56,7 +56,6 @@ pub(super) struct Software {
     path: Option<PathBuf>,
     serial: String,
     public_key: PublicKey,
-    file: Option<KeyFile>,
 }
 
 impl Software {
@@ -66,7 +65,7 @@ impl Software {
         // The serial comes from a record: only in this form may it become a file name.
         let path =
             is_serial(&serial).then(|| PathBuf::from(&places.token_dir).join(format!("{serial}.json")));
-        Self { path, serial, public_key, file: None }
+        Self { path, serial, public_key }
     }
 
     /// The key file, if it is there.
@@ -99,6 +98,16 @@ impl Software {
             return Err(self.unusable("it is the file of another token"));
         }
         Ok(Some(file))
+    }
+
+    /// The key file, if it is there and holds the recipient's key.
+    fn ours(&self) -> Result<KeyFile, Error> {
+        let file = self.read()?.ok_or(Error::NotMine(None))?;
+        if STANDARD.decode(&file.public_key).ok().as_deref() != Some(self.public_key.as_bytes()) {
+            let message = format!("software token {} holds another key than this record's", self.serial);
+            return Err(Error::not_mine(Refusal::new(Code::TokenAbsent, message, "signet token list")));
+        }
+        Ok(file)
     }
 
     fn unusable(&self, why: &str) -> Refusal {
@@ -138,12 +147,7 @@ impl Software {
 
 impl Unwrap for Software {
     fn look(&mut self, _: &Conversation) -> Result<Asks, Error> {
-        let file = self.read()?.ok_or(Error::NotMine(None))?;
-        if STANDARD.decode(&file.public_key).ok().as_deref() != Some(self.public_key.as_bytes()) {
-            let message = format!("software token {} holds another key than this record's", self.serial);
-            return Err(Error::not_mine(Refusal::new(Code::TokenAbsent, message, "signet token list")));
-        }
-        self.file = Some(file);
+        self.ours()?;
         Ok(Asks { secret: PromptKind::Passphrase, tries_left: None, consent: Some(CONSENT) })
     }
 
@@ -153,7 +157,8 @@ impl Unwrap for Software {
     }
 
     fn agree(&mut self, point: &[u8; 65], secret: &[u8], _: &Conversation) -> Result<Shared, Error> {
-        let file = self.file.take().ok_or(Error::NotMine(None))?;
+        // Read anew: it may have gone since it was looked at.
+        let file = self.ours()?;
         let scalar = self.scalar(&file, secret)?;
         let point = p256::PublicKey::from_sec1_bytes(point).map_err(|_| {
             Refusal::new(

@@ -366,6 +366,8 @@ pub fn code_at(step: u64) -> String {
 
 /// The current step, waiting for the next one if this one is about to end.
 pub fn step() -> u64 {
+    // Building it may take longer than a step.
+    program();
     while now() % 30 > 25 {
         std::thread::sleep(Duration::from_millis(100));
     }

@@ -238,7 +238,7 @@ impl Unwrap for Piv {
                 Err(Failed::Said(stop)) => return Err(stop),
                 // Another token may do, and this one may be in another reader.
                 Err(Failed::Fault(fault)) => {
-                    hindrance = hindrance.or(Some(Box::new(refusals::of_fault(fault, &self.name))))
+                    hindrance = hindrance.or_else(|| Some(Box::new(self.broken(&readers, &reader, fault))))
                 }
             }
         }
