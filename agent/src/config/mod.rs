@@ -9,7 +9,7 @@
 mod file;
 pub mod paths;
 mod raw;
-pub(crate) mod units;
+mod units;
 
 pub use file::read as read_file;
 

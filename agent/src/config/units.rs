@@ -15,7 +15,7 @@ pub(super) fn bytes(text: &str) -> Option<usize> {
 }
 
 /// `90s`, `30m`, `2h`.
-pub(crate) fn duration(text: &str) -> Option<Duration> {
+pub(super) fn duration(text: &str) -> Option<Duration> {
     let (number, unit) = split(text)?;
     let unit = match unit {
         "s" => 1,
