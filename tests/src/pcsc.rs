@@ -144,7 +144,7 @@ impl Pcscd {
         let found = log.wait_for(&["daemon ready", "Could not initialize", "Could not bind"]);
         let running = Self { daemon, leash: ours, dir, port, log, slots: Arc::default(), _claim: claim };
         match found {
-            Some("daemon ready") if !running.log.text().contains("ould not") => Some(running),
+            Some("daemon ready") if running.readers().len() == 2 => Some(running),
             Some(_) => None,
             None => panic!("pcscd did not start; it said:\n{}", running.log.text()),
         }
@@ -233,11 +233,18 @@ pub(crate) struct Hand {
     port: u16,
     index: u8,
     slots: Arc<[AtomicBool; 2]>,
+    log: Arc<Log>,
 }
 
 impl Hand {
     fn of(pcscd: &Pcscd, index: u8) -> Self {
-        Self { socket: pcscd.socket(), port: pcscd.port, index, slots: Arc::clone(&pcscd.slots) }
+        Self {
+            socket: pcscd.socket(),
+            port: pcscd.port,
+            index,
+            slots: Arc::clone(&pcscd.slots),
+            log: Arc::clone(&pcscd.log),
+        }
     }
 
     /// Where the card connects to.
@@ -268,13 +275,19 @@ impl Hand {
         let mut stream = wire::connect(&self.socket).expect("pcscd accepts a client");
         let ours = format!(" {:02}", self.index);
         let seen = wire::wait_until(&mut stream, Instant::now() + PATIENCE, |states| {
-            states.iter().any(|state| state.name.ends_with(&ours) && state.present == present)
+            // A failed reset makes a card look absent before the daemon has noticed that it is gone; and
+            // one that comes back before that is never powered up. The count of changes tells: it is odd
+            // while a card is in.
+            states.iter().any(|state| {
+                state.name.ends_with(&ours) && state.present == present && (state.changes % 2 == 1) == present
+            })
         });
         if let Err(error) = seen {
+            let wanted = if present { "occupied" } else { "empty" };
             panic!(
-                "reader {} did not become {}: {error}",
+                "reader {} did not become {wanted}: {error}; pcscd said:\n{}",
                 self.index,
-                if present { "occupied" } else { "empty" }
+                self.log.text()
             );
         }
     }

@@ -1,11 +1,15 @@
 //! The proof that the virtual YubiKey is one: programs made for the device of steel work with it, as
 //! they come, through a real `pcscd`.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
-use std::process::Output;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::LazyLock;
+use std::thread;
+use std::time::Duration;
 
-use signet_tests::card::{Card, Profile};
+use signet_tests::card::{At, Card, Fault, PinPolicy, Profile, Touch, TouchPolicy};
 use signet_tests::pcsc::Pcscd;
 
 /// Runs `yubico-piv-tool` on the card in the first reader.
@@ -89,4 +93,168 @@ fn yubico_piv_tool_changes_pin_puk_and_management_key() {
     assert_eq!(card.factory_values(), (false, false, false));
     let refused = piv_tool(&pcscd, &["-a", "generate", "-s", "9a", "-A", "ECCP256", "-o", "/dev/null"]);
     assert!(!refused.status.success(), "the factory's management key is worth nothing now");
+}
+
+/// Starts the use of a key that needs a touch, and gives it back running.
+fn signing(pcscd: &Pcscd, card: &Card, dir: &Path) -> Child {
+    let cert = dir.join("cert.pem");
+    said(&piv_tool(pcscd, &["-a", "attest", "-s", "9a", "-o", cert.to_str().unwrap()]));
+    card.clear_events();
+    pcscd
+        .command("yubico-piv-tool")
+        .args(["--reader", &pcscd.reader(card.reader()), "-a", "verify-pin", "-P", "123456"])
+        .args(["-a", "test-signature", "-s", "9a", "-i", cert.to_str().unwrap()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+#[test]
+fn a_touch_is_waited_for_and_its_absence_refused() {
+    let pcscd = Pcscd::start();
+    let card = Card::insert(&pcscd, Profile::v5_7_1().touch_timeout(Duration::from_millis(100)));
+    let _ = card.generate(0x9a, PinPolicy::Always, TouchPolicy::Always);
+    let dir = tempfile::tempdir().unwrap();
+    card.touch(Touch::Never);
+    let refused = signing(&pcscd, &card, dir.path()).wait_with_output().unwrap();
+    assert!(!refused.status.success());
+    assert_eq!((card.events().key_uses(), card.touches_asked()), (0, 1));
+    assert!(card.transcript().contains("* not touched\n< 6982"), "{}", card.transcript());
+
+    card.set_touch_timeout(Duration::from_secs(15));
+    let running = signing(&pcscd, &card, dir.path());
+    card.wait_until_asked();
+    assert!(card.press());
+    said(&running.wait_with_output().unwrap());
+    assert_eq!(card.events().key_uses(), 1);
+    assert!(!card.press(), "nobody waits any more");
+}
+
+#[test]
+fn a_card_can_be_pulled_out_during_a_touch_and_put_back() {
+    let pcscd = Pcscd::start();
+    let mut card = Card::insert(&pcscd, Profile::v5_7_1());
+    let _ = card.generate(0x9a, PinPolicy::Once, TouchPolicy::Always);
+    let dir = tempfile::tempdir().unwrap();
+    card.touch(Touch::Never);
+    let running = signing(&pcscd, &card, dir.path());
+    card.wait_until_asked();
+    card.remove();
+    assert!(!running.wait_with_output().unwrap().status.success());
+    assert!(!pcscd.readers()[0].present);
+
+    card.reinsert();
+    assert!(!card.pin_is_verified());
+    card.touch(Touch::Now);
+    said(&signing(&pcscd, &card, dir.path()).wait_with_output().unwrap());
+}
+
+#[test]
+fn a_fault_strikes_once_where_it_was_armed() {
+    let pcscd = Pcscd::start();
+    let mut card = Card::insert(&pcscd, Profile::v5_4_3());
+    // The tool sends SELECT, an empty VERIFY, GET VERSION and GET SERIAL before the PIN.
+    for (at, fault) in [
+        (At::Nth(4), Fault::Status(0x6f00)),
+        (At::Nth(0), Fault::Garbage(vec![1, 2, 3])),
+        (At::Nth(4), Fault::Remove),
+    ] {
+        card.fault(at, fault.clone());
+        let struck = piv_tool(&pcscd, &["-a", "verify-pin", "-P", "123456"]);
+        assert!(!struck.status.success(), "{fault:?}");
+        if fault == Fault::Remove {
+            card.reinsert();
+        }
+        card.clear_faults();
+        said(&piv_tool(&pcscd, &["-a", "verify-pin", "-P", "123456"]));
+    }
+}
+
+#[test]
+fn two_cards_and_several_daemons_live_side_by_side() {
+    let daemons: Vec<Pcscd> = thread::scope(|scope| {
+        let starts: Vec<_> = (0..4).map(|_| scope.spawn(Pcscd::start)).collect();
+        starts.into_iter().map(|start| start.join().unwrap()).collect()
+    });
+    let cards: Vec<Card> = daemons.iter().map(|pcscd| Card::insert(pcscd, Profile::v5_7_1())).collect();
+    let second = Card::insert(&daemons[0], Profile::v5_4_3());
+    assert_eq!((cards[0].reader(), second.reader()), (0, 1));
+    for pcscd in &daemons {
+        assert!(said(&piv_tool(pcscd, &["-a", "status"])).contains("5.7.1"));
+    }
+    drop(cards);
+    daemons[0].wait_for_card(0, false);
+    assert!(daemons[0].readers()[1].present, "{:?} {}", daemons[0].readers(), daemons[0].log());
+}
+
+/// Runs `ykman` on the card in the first reader.
+fn ykman(pcscd: &Pcscd, args: &[&str]) -> Output {
+    static VENV: LazyLock<PathBuf> = LazyLock::new(|| {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/python-venv");
+        let made = Command::new(script).output().expect("tests/python-venv can be started");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        // Relative to the root of the workspace, unless the target directory was named otherwise.
+        let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+        root.join(String::from_utf8_lossy(&made.stdout).trim()).join("bin/ykman")
+    });
+    pcscd.command(VENV.as_path()).args(["-r", &pcscd.reader(0)]).args(args).output().unwrap()
+}
+
+const FACTORY_KEY: &str = "010203040506070801020304050607080102030405060708";
+
+#[test]
+fn ykman_works_with_firmware_5_7() {
+    ykman_works(Profile::v5_7_1(), "95", "5.7.1");
+}
+
+#[test]
+fn ykman_works_with_firmware_5_4() {
+    ykman_works(Profile::v5_4_3(), "95", "5.4.3");
+}
+
+#[test]
+fn ykman_works_with_firmware_5_2() {
+    ykman_works(Profile::v5_2_7(), "95", "5.2.7");
+}
+
+#[test]
+fn ykman_works_with_a_bare_card() {
+    ykman_works(Profile::bare(), "83", "5.7.0");
+}
+
+fn ykman_works(profile: Profile, slot: &str, version: &str) {
+    let (metadata, attestation) = (profile.metadata, profile.attestation);
+    let pcscd = Pcscd::start();
+    let card = Card::insert(&pcscd, profile);
+    let run = |args: &[&str]| said(&ykman(&pcscd, args));
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("f.pem");
+    let file = file.to_str().unwrap();
+
+    assert!(run(&["info"]).contains(&card.serial().to_string()));
+    assert!(run(&["piv", "info"]).contains(version));
+    let policies = ["--pin-policy", "ALWAYS", "--touch-policy", "ALWAYS"];
+    let generate = ["piv", "keys", "generate", "-a", "ECCP256", "-m", FACTORY_KEY, slot, file];
+    run(&[&generate[..], &policies].concat());
+    let number = u8::from_str_radix(slot, 16).unwrap();
+    assert_eq!(card.policies(number), Some((PinPolicy::Always, TouchPolicy::Always)));
+    if metadata {
+        let text = run(&["piv", "keys", "info", slot]);
+        assert!(text.contains("GENERATED") && text.matches("ALWAYS").count() == 2, "{text}");
+    }
+    assert_eq!(ykman(&pcscd, &["piv", "keys", "attest", slot, file]).status.success(), attestation);
+
+    run(&["piv", "access", "change-pin", "-P", "123456", "-n", "246810"]);
+    run(&["piv", "access", "change-puk", "-p", "12345678", "-n", "87654321"]);
+    let protect = ["piv", "access", "change-management-key", "--protect", "--generate", "-f"];
+    run(&[&protect[..], &["-m", FACTORY_KEY, "-P", "246810"]].concat());
+    assert_eq!(card.factory_values(), (false, false, false));
+
+    // From here on ykman finds the management key behind the PIN.
+    run(&["piv", "keys", "generate", "-a", "ECCP256", "-P", "246810", "9a", file]);
+    run(&["piv", "certificates", "generate", "-P", "246810", "-s", "CN=x", "9a", file]);
+    run(&["piv", "reset", "-f"]);
+    assert_eq!(card.factory_values(), (true, true, true));
+    assert_eq!(card.public_key(number), None);
 }

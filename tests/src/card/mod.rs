@@ -21,6 +21,8 @@
 mod apdu;
 mod der;
 mod device;
+#[cfg(test)]
+mod device_tests;
 mod fault;
 mod log;
 mod management;

@@ -34,6 +34,8 @@ pub struct ReaderState {
     pub name: String,
     /// Whether a card is in it and has been powered up.
     pub present: bool,
+    /// How many insertions and removals the daemon has noticed.
+    pub changes: u32,
     /// The card's answer to reset; empty without a card.
     pub atr: Vec<u8>,
 }
@@ -94,6 +96,7 @@ fn state(raw: &[u8]) -> Option<ReaderState> {
     Some(ReaderState {
         name: String::from_utf8_lossy(&name).into_owned(),
         present: word(4)? & PRESENT != 0,
+        changes: word(0)?,
         atr: rest.get(12..12 + length).unwrap_or_default().to_vec(),
     })
 }

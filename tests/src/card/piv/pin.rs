@@ -112,11 +112,11 @@ impl Piv {
             _ => return sw::NO_REFERENCE.into(),
         };
         let Some((old, new)) = command.data.split_at_checked(LENGTH) else { return sw::WRONG_DATA.into() };
-        if !is_acceptable(new) {
-            return sw::WRONG_DATA.into();
-        }
         if let Err(refused) = target.check(old) {
             return refused.into();
+        }
+        if !is_acceptable(new) {
+            return sw::WRONG_DATA.into();
         }
         target.set(new);
         sw::OK.into()
@@ -128,11 +128,12 @@ impl Piv {
             return sw::NO_REFERENCE.into();
         }
         let Some((puk, new)) = command.data.split_at_checked(LENGTH) else { return sw::WRONG_DATA.into() };
-        if !is_acceptable(new) {
-            return sw::WRONG_DATA.into();
-        }
+        // The PUK comes first: ykman blocks it with empty values before a reset.
         if let Err(refused) = self.puk.check(puk) {
             return refused.into();
+        }
+        if !is_acceptable(new) {
+            return sw::WRONG_DATA.into();
         }
         self.pin.set(new);
         sw::OK.into()
