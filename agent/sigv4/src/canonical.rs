@@ -151,13 +151,12 @@ fn encoded_once(text: &str) -> String {
 
 /// Everything but RFC 3986's unreserved bytes and `kept` as `%XX`, capital hex.
 fn push_encoded(out: &mut String, bytes: &[u8], kept: &[u8]) {
-    const HEX: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
+    let digit = |nibble: u8| char::from(if nibble < 10 { b'0' + nibble } else { b'A' + nibble - 10 });
     for &b in bytes {
         if is_unreserved(b) || kept.contains(&b) {
             out.push(char::from(b));
         } else {
-            out.push('%');
-            out.extend([b >> 4, b & 15].iter().filter_map(|nibble| HEX.get(usize::from(*nibble))));
+            out.extend(['%', digit(b >> 4), digit(b & 15)]);
         }
     }
 }

@@ -154,4 +154,23 @@ proptest! {
         let ours = authorization("AKIDEXAMPLE", &prepared, &signature);
         prop_assert_eq!((signature, ours), theirs(&case, &prepared), "{}", prepared.canonical());
     }
+    /// Whatever comes, the answer is a value: nothing panics, and what is prepared can be signed.
+    #[test]
+    fn any_input_gets_an_answer(
+        service in prop_oneof!["s3|sts|iam|sqs|lambda", any::<String>()],
+        region in prop_oneof![Just("us-east-1".to_owned()), any::<String>()],
+        method in prop_oneof!["GET|PUT|POST|DELETE", any::<String>()],
+        url in prop_oneof!["https?://[a-z0-9.:@\\[\\]-]{0,20}[/?#][ -~]{0,40}", any::<String>()],
+        headers in vec(("[A-Za-z0-9-]{0,20}|x-amz-date|x-amz-target|content-length", any::<String>()), 0..4),
+        body in proptest::option::of(prop_oneof!["[A-Za-z=&%;+]{0,40}", any::<String>()]),
+        date in prop_oneof!["[0-9]{8}T[0-9]{6}Z", any::<String>()],
+    ) {
+        let body = body.as_deref().map(str::as_bytes);
+        let request = Request { service: &service, region: &region, method: &method, url: &url, headers: &headers, body };
+        if let Ok(prepared) = prepare(&request, &date) {
+            prop_assert!(DateKey::derive(b"secret", &date).unwrap().sign(&prepared).is_ok());
+        }
+        let anywhere = signet_sigv4::endpoint::check(&request, signet_sigv4::endpoint::Partition::Aws, &[]);
+        prop_assert!(anywhere.is_err() || url.contains(".amazonaws.com") || url.contains(".api.aws"));
+    }
 }

@@ -98,6 +98,10 @@ fn urls() {
         ),
         ("https://sts.us-east-1.amazonaws.com/?a&&b", "holds an empty pair in its query"),
         ("https://sts.us-east-1.amazonaws.com/?a=%zz", "holds a broken percent escape"),
+        (
+            "https://sts.us-east-1.amazonaws.com/?a=%ff",
+            "holds percent escapes in its query that are not utf-8",
+        ),
     ] {
         assert_eq!(sts(|_, request| request.url = url), Err(Error::Url(why)), "{url}");
     }

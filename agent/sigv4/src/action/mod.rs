@@ -97,7 +97,7 @@ fn query(request: &Request<'_>, url: &Url<'_>, given: &[(String, String)]) -> Re
 
 const NO_OPERATION: Error = Error::Action("the operation is not a word of letters and digits");
 
-/// The pairs that a server, however lenient, could take for `Action`.
+/// The pairs that a server, however lenient, could take for `Action`: name and value, decoded.
 fn actions(text: &str) -> Result<impl Iterator<Item = (Vec<u8>, Vec<u8>)>, Error> {
     if text.contains(';') {
         return Err(Error::Action("a semicolon in parameters must be percent-encoded"));
@@ -106,8 +106,9 @@ fn actions(text: &str) -> Result<impl Iterator<Item = (Vec<u8>, Vec<u8>)>, Error
     Ok(text
         .split('&')
         .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-        .map(move |(name, value)| (decoded(name), decoded(value)))
-        .filter(|(name, _)| name.trim_ascii().eq_ignore_ascii_case(b"Action")))
+        .map(move |(name, value)| (decoded(name), value))
+        .filter(|(name, _)| name.trim_ascii().eq_ignore_ascii_case(b"Action"))
+        .map(move |(name, value)| (name, decoded(value))))
 }
 
 fn is_form(content_type: &str) -> bool {
