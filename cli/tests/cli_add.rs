@@ -56,7 +56,7 @@ impl Desk {
     }
 
     fn added(&self) -> (Value, Value) {
-        self.vault.added.lock().unwrap().clone().expect("a record")
+        self.vault.added.lock().unwrap().clone().unwrap()
     }
 }
 
@@ -137,6 +137,33 @@ case $SIGNET_PROMPT in totp-seed) echo {SEED};; totp) echo 12345;; esac"#
     assert_eq!(output.status.code(), Some(77), "{}", error(&output));
     assert_eq!(desk.agent.read("asked"), "totp-seed\ntotp\ntotp\ntotp\n");
     assert_eq!(desk.uses(), 0);
+}
+
+/// The code of this moment, computed apart from the program (RFC 6238).
+fn code() -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    // SEED is base32 of the RFC's own key
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, b"12345678901234567890");
+    let tag = ring::hmac::sign(&key, &(now / 30).to_be_bytes());
+    let at = usize::from(tag.as_ref()[19] & 15);
+    let number = u32::from_be_bytes(tag.as_ref()[at..at + 4].try_into().unwrap()) & 0x7fff_ffff;
+    format!("{:06}", number % 1_000_000)
+}
+
+#[test]
+fn a_seed_that_was_confirmed_is_sealed_with_the_key() {
+    let desk = Desk::new();
+    let askpass = format!(
+        "case $SIGNET_PROMPT in totp-seed) echo 'otpauth://totp/x?secret={SEED}';; totp) echo {};; esac",
+        code()
+    );
+    let output = desk.add(&["--kind", "root", "--totp", "ask", "--no-verify"], &askpass);
+    assert!(output.status.success(), "{}", error(&output));
+    let (meta, payload) = desk.added();
+    assert_eq!(payload, json!({"secret": SECRET, "totp_seed": SEED}));
+    assert_eq!((&meta["factors"][0]["id"], &meta["factors"][0]["kind"]), (&json!("totp-1"), &json!("totp")));
+    assert_eq!(meta["policy"], json!(["root-only-tasks"]));
+    assert!(!format!("{:?}", desk.agent.requests()).contains(SEED));
 }
 
 #[test]

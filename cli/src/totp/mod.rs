@@ -19,10 +19,10 @@ const STEP: u64 = 30;
 const DIGITS: usize = 6;
 /// Bytes of a new seed: as long as the hash (RFC 4226, section 4, R6).
 const NEW: usize = 20;
-/// The least a seed may have (RFC 4226, section 4, R6): 128 bits.
-const LEAST: usize = 16;
-/// The most a seed may have: a block of SHA-1; a longer one would only be hashed.
-const MOST: usize = 64;
+/// The least a seed may have: the 80 bits that common authenticators use at least.
+const LEAST: usize = 10;
+/// The most a seed may have: 128 characters of base32, as the sealed payload holds.
+const MOST: usize = 80;
 
 /// A seed, decoded.
 pub(crate) struct Seed(Zeroizing<Vec<u8>>);
@@ -44,10 +44,10 @@ impl Seed {
         let secret = if otpauth::is_uri(text) { otpauth::secret(text).map_err(refused)? } else { text };
         let bytes = base32::decode(secret).ok_or_else(|| refused("it is not base32"))?;
         if bytes.len() < LEAST {
-            return Err(refused("it has fewer than 128 bits"));
+            return Err(refused("it has fewer than 80 bits"));
         }
         if bytes.len() > MOST {
-            return Err(refused("it has more than 512 bits"));
+            return Err(refused("it has more than 640 bits"));
         }
         Ok(Self(bytes))
     }
@@ -124,7 +124,7 @@ mod tests {
     fn a_seed_that_is_too_short_or_no_base32_is_refused() {
         for text in [
             "",
-            "JBSWY3DPEHPK3PXP",
+            "JBSWY3DPEHPK3P",
             "1234567812345678123456781234",
             "otpauth://totp/x",
             "otpauth://hotp/x?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ",
