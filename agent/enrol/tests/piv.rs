@@ -275,25 +275,29 @@ fn a_foreign_management_key_is_asked_for() {
 }
 
 #[test]
-fn pulled_out_at_every_command_the_next_run_comes_to_its_end() {
+fn pulled_out_before_or_after_any_change_the_next_run_comes_to_its_end() {
     let pcscd = Pcscd::start();
-    for profile in [Profile::v5_7_1(), Profile::v5_4_3()] {
-        let mut serial = 70_000_000;
-        for at in 0.. {
-            serial += 1;
-            let mut card = Card::insert(&pcscd, profile.clone().serial(serial));
-            card.fault(At::Nth(at), Fault::Remove);
-            let first = Act::new(KIND, enrol()).on(&pcscd);
-            let whole = complete(&first);
-            card.clear_faults();
-            if whole {
-                break;
-            }
-            card.reinsert();
-            assert!(complete(&first), "after a pull at command {at}:\n{}", card.transcript());
-            assert_eq!(card.factory_values(), (false, false, false), "after a pull at command {at}");
-            assert!(card.is_pin(PIN));
-        }
+    let profile = Profile::v5_7_1();
+    let whole = Card::insert(&pcscd, profile.clone());
+    assert!(complete(&act(&pcscd)));
+    // VERIFY, CHANGE REFERENCE DATA, PUT DATA, SET MANAGEMENT KEY, GENERATE
+    let changes = |ins: Option<u8>| matches!(ins, Some(0x20 | 0x24 | 0xdb | 0xff | 0x47));
+    let numbered = whole.events().apdus().map(|apdu| changes(apdu.ins())).collect::<Vec<_>>();
+    drop(whole);
+    let pulls = numbered.iter().zip(0..).filter(|(change, _)| **change).flat_map(|(_, at)| [at, at + 1]);
+    let pulls: std::collections::BTreeSet<usize> = pulls.collect();
+    assert!(pulls.len() > 10, "{pulls:?}");
+
+    for at in pulls {
+        let serial = 70_000_000 + u32::try_from(at).unwrap();
+        let mut card = Card::insert(&pcscd, profile.clone().serial(serial));
+        card.fault(At::Nth(at), Fault::Remove);
+        assert!(!complete(&act(&pcscd)), "not pulled out at {at}");
+        card.reinsert();
+        assert!(complete(&act(&pcscd)), "after a pull at command {at}:\n{}", card.transcript());
+        assert_eq!(card.factory_values(), (false, false, false), "after a pull at command {at}");
+        assert!(card.is_pin(PIN) && card.tries() == (3, 3), "after a pull at command {at}");
+        card.remove();
     }
 }
 
@@ -311,6 +315,7 @@ fn complete(act: &Act) -> bool {
                 running.reply(act, asked.number, asked.kind, &asked.public_key, Some(answer));
             }
             Event::Outcome(outcome) => {
+                println!("{outcome:?}");
                 return matches!(outcome, signet_protocol::child::Outcome::Managed(_));
             }
             Event::Waiting { .. } | Event::Touch { .. } | Event::Touched => {}

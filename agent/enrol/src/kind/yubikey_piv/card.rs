@@ -12,8 +12,9 @@ use crate::kind::Desk;
 use signet_protocol::child::TokenName;
 use signet_protocol::{Code, Refusal};
 use std::path::Path;
+use std::time::Duration;
 use yubikey::piv::{ManagementSlotId, SlotId, SlotMetadata};
-use yubikey::reader::Context;
+use yubikey::reader::{Context, Reader};
 use yubikey::{Buffer, Error, ObjectId, YubiKey};
 
 /// A card that is open.
@@ -51,7 +52,7 @@ impl Card {
         let mut held = None;
         for reader in context.iter().map_err(|error| refusal(error, "asking for readers"))? {
             desk.talk.waiting(std::slice::from_ref(&name))?;
-            match reader.open() {
+            match open(&reader) {
                 Ok(key) if key.serial().to_string() == serial => return Ok(Self { key, name }),
                 Ok(other) => leave(other),
                 Err(Error::PcscError { inner: Some(pcsc::Error::SharingViolation) }) => held = Some(busy()),
@@ -75,7 +76,7 @@ impl Card {
         for reader in context.iter().map_err(|error| refusal(error, "asking for readers"))? {
             let place = reader.name().into_owned();
             desk.talk.waiting(&[])?;
-            let opened = match reader.open() {
+            let opened = match open(&reader) {
                 Ok(key) => {
                     let serial = key.serial().to_string();
                     let label = desk.label(&serial);
@@ -137,6 +138,21 @@ impl Card {
     }
 }
 
+/// Opens the card in a reader. Right after another program was killed, or reset the card, the service
+/// answers with errors that are gone a moment later.
+fn open(reader: &Reader<'_>) -> yubikey::Result<YubiKey> {
+    use pcsc::Error as Pcsc;
+    for _ in 0..10 {
+        match reader.open() {
+            Err(Error::PcscError {
+                inner: Some(Pcsc::NotTransacted | Pcsc::ResetCard | Pcsc::InvalidHandle | Pcsc::CommError),
+            }) => std::thread::sleep(Duration::from_millis(100)),
+            opened => return opened,
+        }
+    }
+    reader.open()
+}
+
 /// Ends a session in which nothing was verified, without a reset: other programs keep theirs.
 fn leave(key: YubiKey) {
     if let Err((key, _)) = key.disconnect(pcsc::Disposition::LeaveCard) {
@@ -163,6 +179,7 @@ pub(super) fn refusal(error: Error, doing: &str) -> Refusal {
                 Some(
                     Pcsc::NoSmartcard
                     | Pcsc::RemovedCard
+                    | Pcsc::NotTransacted
                     | Pcsc::ReaderUnavailable
                     | Pcsc::UnknownReader
                     | Pcsc::UnpoweredCard

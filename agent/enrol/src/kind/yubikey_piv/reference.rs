@@ -74,11 +74,11 @@ pub(super) fn ask(desk: &mut Desk<'_>, mut card: Card) -> Result<Answers, Refusa
 /// the person said ends the act before anything is changed.
 pub(super) fn settle(card: &mut Card, answers: &Answers) -> Result<(), Refusal> {
     if let Some(new) = &answers.pin.new {
-        card.key.change_pin(&answers.pin.now, new).map_err(|error| failed(error, "PIN", &card.name))?;
+        card.key.change_pin(&answers.pin.now, new).map_err(|error| failed(card, error, "PIN"))?;
     }
     verify(card, answers)?;
     if let Some(Change { now, new: Some(new) }) = &answers.puk {
-        card.key.change_puk(now, new).map_err(|error| failed(error, "PUK", &card.name))?;
+        card.key.change_puk(now, new).map_err(|error| failed(card, error, "PUK"))?;
     }
     Ok(())
 }
@@ -86,7 +86,7 @@ pub(super) fn settle(card: &mut Card, answers: &Answers) -> Result<(), Refusal> 
 /// Verifies the PIN that the card has after [`settle`].
 fn verify(card: &mut Card, answers: &Answers) -> Result<(), Refusal> {
     let pin = answers.pin.new.as_ref().unwrap_or(&answers.pin.now);
-    card.key.verify_pin(pin).map_err(|error| failed(error, "PIN", &card.name))
+    card.key.verify_pin(pin).map_err(|error| failed(card, error, "PIN"))
 }
 
 /// The act `pin`.
@@ -105,7 +105,7 @@ pub(super) fn change_pin(desk: &mut Desk<'_>, serial: &str) -> Result<(), Refusa
     };
     let new = new_secret(desk, &name, PromptKind::NewPin, "change of PIN", None)?;
     let mut card = Card::open(desk, serial)?;
-    card.key.change_pin(&now, &new).map_err(|error| failed(error, "PIN", &name))
+    card.key.change_pin(&now, &new).map_err(|error| failed(&mut card, error, "PIN"))
 }
 
 /// The act `unblock`.
@@ -121,7 +121,7 @@ pub(super) fn unblock(desk: &mut Desk<'_>, serial: &str) -> Result<(), Refusal> 
     let new =
         new_secret(desk, &name, PromptKind::NewPin, "a new PIN in place of the forgotten one", Some(&now))?;
     let mut card = Card::open(desk, serial)?;
-    card.key.unblock_pin(&now, &new).map_err(|error| failed(error, "PUK", &name))
+    card.key.unblock_pin(&now, &new).map_err(|error| failed(&mut card, error, "PUK"))
 }
 
 /// Whether a PIN or PUK has its factory value: the card's word, else the person's.
@@ -211,21 +211,26 @@ fn objection(new: &[u8], taken: Option<&[u8]>) -> Option<&'static str> {
 }
 
 /// What the card said to a PIN or PUK, in words.
-fn failed(error: yubikey::Error, what: &str, name: &TokenName) -> Refusal {
-    let serial = &name.serial;
+fn failed(card: &mut Card, error: yubikey::Error, what: &str) -> Refusal {
+    let name = card.name.clone();
     match error {
         yubikey::Error::WrongPin { tries: 0 } | yubikey::Error::PinLocked if what == "PUK" => {
-            puk_blocked(name)
+            puk_blocked(&name)
         }
-        yubikey::Error::WrongPin { tries: 0 } | yubikey::Error::PinLocked => pin_blocked(name),
+        yubikey::Error::WrongPin { tries: 0 } | yubikey::Error::PinLocked => pin_blocked(&name),
         yubikey::Error::WrongPin { tries } => {
-            Refusal::bare(Code::PinFailed, format!("the {what} of token {serial} is wrong")).tries(tries)
+            let message = format!("the {what} of token {} is wrong", name.serial);
+            Refusal::bare(Code::PinFailed, message).tries(tries)
         }
-        // from 5.7 on a token can forbid simple PINs, and says 6985
-        yubikey::Error::GenericError => Refusal::bare(
-            Code::BadRequest,
-            format!("token {serial} did not take the new {what}: it may be too simple"),
-        ),
+        // any other status: from 5.7 on a token can forbid simple PINs (6985); a card that was pulled
+        // out during the command looks the same, until it is asked again
+        yubikey::Error::GenericError => match card.reference(ManagementSlotId::Pin) {
+            Err(gone) => gone,
+            Ok(_) => {
+                let message = format!("token {} did not take the {what}: it may be too simple", name.serial);
+                Refusal::bare(Code::BadRequest, message)
+            }
+        },
         other => refusal(other, &format!("sending the {what}")),
     }
 }
