@@ -138,7 +138,7 @@ pub fn result(house: &House, peer: &Peer, lease: &str, body: &[u8]) -> Result<()
     match strict(body)? {
         SessionResult::Failed(refusal) => house.sessions.fail(lease, peer.uid(), refusal, now),
         SessionResult::Credentials { credentials, aws_request_id } => {
-            let wanted = house.sessions.leased(lease, peer.uid(), now).ok_or_else(no_lease)?;
+            let wanted = house.sessions.leased(lease, peer.uid()).ok_or_else(no_lease)?;
             let mut draft = entry(Phase::Admin, &house.new_id()?, now, peer.who());
             draft.key = Some(wanted.key);
             draft.action = Some(ACTION.to_owned());
@@ -171,7 +171,7 @@ pub fn forget(house: &House, peer: &Peer, key: Option<&str>) -> Forgotten {
 /// A use that names a lease must be what the lease was given for.
 pub(super) fn fits_lease(house: &House, uid: u32, request: &UseRequest, action: &str) -> Result<(), Refusal> {
     let Some(lease) = &request.lease else { return Ok(()) };
-    let wanted = house.sessions.leased(lease, uid, clock::now()).ok_or_else(no_lease)?;
+    let wanted = house.sessions.leased(lease, uid).ok_or_else(no_lease)?;
     if wanted.key == request.key && action == ACTION {
         return Ok(());
     }
