@@ -21,7 +21,6 @@ use crate::{clock, harden, policy};
 use signet_protocol::rule::PolicyFile;
 use signet_protocol::{Code, Refusal};
 use std::cell::RefCell;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -186,10 +185,9 @@ enum PolicyTrouble {
 }
 
 fn read_policy(path: &Path) -> Result<PolicyFile, PolicyTrouble> {
-    let text = std::fs::read_to_string(path).map_err(|error| match error.kind() {
-        ErrorKind::NotFound => PolicyTrouble::Absent,
-        _other => PolicyTrouble::Wrong(Failed::plain(format!("cannot read {}: {error}", path.display()))),
-    })?;
+    let text = crate::config::read_file(path)
+        .map_err(|error| PolicyTrouble::Wrong(Refusal::from(error).into()))?
+        .ok_or(PolicyTrouble::Absent)?;
     policy::parse(&text).map_err(|error| {
         let place = error.line.map_or_else(String::new, |line| format!(":{line}"));
         let message = format!("{}{place}: {}", path.display(), error.message);
