@@ -60,15 +60,16 @@ impl Context {
         self.prompts.get_or_init(|| if self.global.no_prompt { Prompts::none() } else { Prompts::find() })
     }
 
-    /// Waits for `future`; SIGINT, SIGTERM and SIGHUP end it, with everything that it holds dropped.
+    /// Waits for `future`; SIGINT, SIGTERM, SIGHUP and SIGQUIT end it, with everything that it holds dropped.
     pub(crate) fn block_on<T>(&self, future: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
         self.runtime()?.block_on(async {
             let signals = (
                 signal(SignalKind::interrupt()),
                 signal(SignalKind::terminate()),
                 signal(SignalKind::hangup()),
+                signal(SignalKind::quit()),
             );
-            let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) = signals else {
+            let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup), Ok(mut quit)) = signals else {
                 return Err(Refusal::bare(Code::Internal, "signals cannot be caught"));
             };
             tokio::select! {
@@ -76,6 +77,7 @@ impl Context {
                 _ = interrupt.recv() => Err(interrupted()),
                 _ = terminate.recv() => Err(interrupted()),
                 _ = hangup.recv() => Err(interrupted()),
+                _ = quit.recv() => Err(interrupted()),
             }
         })
     }

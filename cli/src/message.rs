@@ -163,7 +163,7 @@ fn authority(url: &str) -> Option<&str> {
 }
 
 fn bad(message: impl Into<String>) -> Refusal {
-    Refusal::bare(Code::BadRequest, message)
+    Refusal::new(Code::BadRequest, message, "signet sign --help")
 }
 
 #[cfg(test)]

@@ -159,12 +159,22 @@ fn without_a_prompt_the_agent_is_told_so() {
 
 #[test]
 fn a_bad_message_is_refused_before_anybody_is_asked() {
-    for message in
-        ["", "GET / HTTP/1.1\r\n\r\n", "GET /?a=+ HTTP/1.1\r\nHost: sts.us-east-1.amazonaws.com\r\n\r\n"]
-    {
+    for message in ["", "GET / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\nhost: b\r\n\r\n"] {
         let agent = StubAgent::new(|_| panic!("asked"));
         assert_eq!(with_stdin(agent.signet(&SIGN_ARGS), message).status.code(), Some(77), "{message:?}");
         assert!(agent.requests().is_empty());
+    }
+}
+
+#[test]
+fn what_can_be_read_but_not_signed_is_left_to_the_agent_and_its_log() {
+    for line in
+        ["x-amz-content-sha256: UNSIGNED-PAYLOAD", "x-amz-date: 20200101T000000Z", "x-amz-date: yesterday"]
+    {
+        let agent = StubAgent::new(|session| session.refuse("bad_request", "no"));
+        let message = MESSAGE.replace("\r\n\r\n", &format!("\r\n{line}\r\n\r\n"));
+        assert_eq!(with_stdin(agent.signet(&SIGN_ARGS), &message).status.code(), Some(77), "{line}");
+        assert_eq!(agent.requests().len(), 1, "{line}");
     }
 }
 

@@ -82,7 +82,13 @@ pub(crate) fn mfa_code(answer: &[u8]) -> Result<&str, Refusal> {
     std::str::from_utf8(answer)
         .ok()
         .filter(|code| code.len() == 6 && code.bytes().all(|b| b.is_ascii_digit()))
-        .ok_or_else(|| Refusal::bare(Code::BadRequest, "the code of an aws mfa device has six digits"))
+        .ok_or_else(|| {
+            Refusal::new(
+                Code::BadRequest,
+                "the code of an aws mfa device has six digits",
+                "signet exec --help",
+            )
+        })
 }
 
 fn header(text: &str) -> Result<(String, String), Refusal> {

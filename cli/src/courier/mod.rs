@@ -151,7 +151,7 @@ fn may_travel(url: &str) -> Result<Url<'_>, Refusal> {
     let url = Url::parse(url).map_err(|error| Refusal::bare(Code::BadRequest, error.to_string()))?;
     if url.scheme == Scheme::Http && !signet_sigv4::endpoint::is_loopback(&url.host) {
         let why = format!("plain http goes to loopback only, not to {}", url.host);
-        return Err(Refusal::bare(Code::BadRequest, why));
+        return Err(Refusal::new(Code::BadRequest, why, "signet request --help"));
     }
     Ok(url)
 }

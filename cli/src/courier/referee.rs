@@ -3,7 +3,8 @@
 //!
 //! A check of correctness, no boundary: it catches a request that our canonical form gets wrong
 //! before a touch is spent on it. `aws-sigv4` panics on some input (a URL without a host, a header
-//! that is not text); `signet_sigv4::prepare` refuses all of that, and stands before it here.
+//! that is not text); `signet_sigv4::prepare` refuses all of that, and stands before it here. What
+//! `prepare` refuses is passed on to the agent all the same: it refuses too, and its log shall tell.
 
 use super::Outgoing;
 use aws_credential_types::Credentials;
@@ -21,12 +22,18 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// Access key id of the signatures that are compared; it belongs to nobody.
 const NOBODY: &str = "AKIDREFEREE";
 
-/// Refuses what cannot be signed (`bad_request`), and what the two would sign differently (`internal`).
+/// Refuses what the two would sign differently (`internal`).
 pub(super) fn check(outgoing: &Outgoing) -> Result<(), Refusal> {
-    let bad = |error: signet_sigv4::Error| Refusal::bare(Code::BadRequest, error.to_string());
+    match prepared(outgoing) {
+        Ok(prepared) => compare(outgoing, &prepared),
+        Err(_) => Ok(()),
+    }
+}
+
+fn prepared(outgoing: &Outgoing) -> Result<Prepared, signet_sigv4::Error> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let now = date::from_unix(i64::try_from(now).unwrap_or(i64::MAX)).map_err(bad)?;
-    let amz_date = given_date(&outgoing.headers).map_err(bad)?.unwrap_or(&now);
+    let now = date::from_unix(i64::try_from(now).unwrap_or(i64::MAX))?;
+    let amz_date = given_date(&outgoing.headers)?.unwrap_or(&now);
     let request = Request {
         service: &outgoing.service,
         region: &outgoing.region,
@@ -35,16 +42,20 @@ pub(super) fn check(outgoing: &Outgoing) -> Result<(), Refusal> {
         headers: &outgoing.headers,
         body: Some(&outgoing.body),
     };
-    let prepared = prepare(&request, amz_date).map_err(bad)?;
+    prepare(&request, amz_date)
+}
+
+fn compare(outgoing: &Outgoing, prepared: &Prepared) -> Result<(), Refusal> {
     let mut secret = [0_u8; 20];
     SystemRandom::new()
         .fill(&mut secret)
         .map_err(|_| Refusal::bare(Code::Internal, "there is no randomness"))?;
     let secret = signet_sigv4::sha256_hex(&secret);
-    let signature =
-        DateKey::derive(secret.as_bytes(), amz_date).and_then(|key| key.sign(&prepared)).map_err(bad)?;
-    let ours = authorization(NOBODY, &prepared, &signature);
-    let theirs = theirs(outgoing, &prepared, &secret)?;
+    let signature = DateKey::derive(secret.as_bytes(), prepared.amz_date())
+        .and_then(|key| key.sign(prepared))
+        .map_err(|error| Refusal::bare(Code::Internal, error.to_string()))?;
+    let ours = authorization(NOBODY, prepared, &signature);
+    let theirs = theirs(outgoing, prepared, &secret)?;
     if ours == theirs {
         Ok(())
     } else {
@@ -115,12 +126,14 @@ mod tests {
     #[test]
     fn what_would_panic_aws_sigv4_never_reaches_it() {
         for url in ["", "/", "https:///x", "mailto:x", "https://h/\u{fc}", "https://a b/"] {
-            let refusal = check(&outgoing("sts", "GET", url, &[], "")).unwrap_err();
-            assert_eq!(refusal.code, Code::BadRequest, "{url:?}");
+            let request = outgoing("sts", "GET", url, &[], "");
+            assert!(prepared(&request).is_err(), "{url:?}");
+            check(&request).unwrap();
         }
         for header in [("x", "\u{1}"), ("x y", "z"), ("x", "\u{fc}"), ("x-amz-date", "yesterday")] {
-            let refusal = check(&outgoing("sts", "GET", "https://h/", &[header], "")).unwrap_err();
-            assert_eq!(refusal.code, Code::BadRequest, "{header:?}");
+            let request = outgoing("sts", "GET", "https://h/", &[header], "");
+            assert!(prepared(&request).is_err(), "{header:?}");
+            check(&request).unwrap();
         }
     }
 
@@ -160,7 +173,19 @@ mod tests {
             ),
             outgoing("lambda", "GET", "https://lambda.us-east-1.amazonaws.com/a%3Ab?z=1&a=%20&a=", &[], ""),
         ] {
-            check(&request).unwrap();
+            let prepared = prepared(&request).unwrap();
+            compare(&request, &prepared).unwrap();
         }
+    }
+
+    #[test]
+    fn a_difference_is_found() {
+        let url = "https://sts.us-east-1.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15";
+        let request = outgoing("sts", "GET", url, &[("x-thing", "a")], "");
+        let prepared = prepared(&request).unwrap();
+        let other = Outgoing { url: format!("{url}&Extra=1"), ..request.clone() };
+        assert_eq!(compare(&other, &prepared).unwrap_err().code, Code::Internal);
+        let other = Outgoing { body: b"x".to_vec(), ..request };
+        assert_eq!(compare(&other, &prepared).unwrap_err().code, Code::Internal);
     }
 }

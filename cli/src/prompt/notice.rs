@@ -74,6 +74,8 @@ impl Notice {
             let left =
                 until.map(|until| until.saturating_duration_since(Instant::now()).as_secs_f64().round());
             let left = left.map(|seconds| format!(" ({seconds} s)")).unwrap_or_default();
+            let room = tty::width().saturating_sub(left.len() + 1);
+            let text: String = text.chars().take(room).collect();
             // carriage return and EL (ECMA-48): the line is written over itself
             tty::print(&format!("\r\x1b[K{text}{left}"));
             sleep(Duration::from_secs(1)).await;

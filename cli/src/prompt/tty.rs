@@ -31,6 +31,14 @@ pub(super) fn print(text: &str) {
     let _ = screen().and_then(|mut tty| tty.write_all(text.as_bytes()));
 }
 
+/// How many characters fit in a line that is written over itself.
+pub(super) fn width() -> usize {
+    let columns =
+        screen().ok().and_then(|tty| rustix::termios::tcgetwinsize(&tty).ok()).map(|size| size.ws_col);
+    // no size, or none that makes sense: the width of the terminals that had no way to tell
+    columns.filter(|&columns| columns > 20).map_or(80, usize::from)
+}
+
 /// Asks one question.
 pub(super) async fn ask(question: &Question) -> Result<Answer, Refusal> {
     let confirm = question.kind == PromptKind::Confirm;
