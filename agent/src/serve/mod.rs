@@ -81,6 +81,8 @@ pub async fn serve(
                 }
             },
             _tick = self_check.tick() => {
+                // Credentials that have ended are wiped, though nobody asks for them.
+                let _kept = house.sessions.count(clock::now());
                 if !socket.still_ours() {
                     break End::Lost;
                 }
