@@ -3,4 +3,5 @@
 
 pub mod aws;
 pub mod card;
+pub mod harness;
 pub mod pcsc;
