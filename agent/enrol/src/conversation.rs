@@ -11,7 +11,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use signet_envelope::{Secret, hpke::OneTimeKey};
-use signet_protocol::child::{ChildAnswer, EnrolOrder, Event, Prompt, TokenName, WaitingFor};
+use signet_protocol::child::{ChildAnswer, EnrolAct, EnrolOrder, Event, Prompt, TokenName, WaitingFor};
 use signet_protocol::{Code, PromptKind, Refusal, VERSION, prompt};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -101,6 +101,8 @@ pub(crate) struct Conversation {
     use_id: String,
     subject: [u8; 32],
     may_ask: bool,
+    /// The command to type where questions can be answered.
+    again: String,
     until: Instant,
     asked: u32,
     lines: Lines,
@@ -111,7 +113,14 @@ impl Conversation {
     pub(crate) fn new(order: &EnrolOrder, lines: Lines) -> Self {
         let subject = signet_envelope::sha256(&prompt::subject_input("", order.request.as_bytes()));
         let until = Instant::now() + Duration::from_millis(order.deadline_ms);
-        Self { use_id: order.use_id.clone(), subject, may_ask: order.may_ask, until, asked: 0, lines }
+        let again = match &order.act {
+            EnrolAct::List => "signet token list".to_owned(),
+            EnrolAct::Enrol { .. } => "signet token enrol".to_owned(),
+            EnrolAct::Info { serial } => format!("signet token info {serial}"),
+            EnrolAct::Pin { serial } => format!("signet token pin {serial}"),
+            EnrolAct::Unblock { serial } => format!("signet token unblock {serial}"),
+        };
+        Self { use_id: order.use_id.clone(), subject, may_ask: order.may_ask, again, until, asked: 0, lines }
     }
 
     /// Refuses `no_prompt` where no question can be asked: called before anything is changed.
@@ -119,8 +128,8 @@ impl Conversation {
         if self.may_ask {
             return Ok(());
         }
-        let message = format!("{what}, and there is nowhere to ask");
-        Err(Refusal::new(Code::NoPrompt, message, "signet token enrol, in a terminal"))
+        let message = format!("{what}, and there is nowhere to ask: run it in a terminal");
+        Err(Refusal::new(Code::NoPrompt, message, self.again.as_str()))
     }
 
     /// Says that the next call may block on the card.

@@ -12,6 +12,8 @@ use signet_protocol::child::EnrolAct;
 use signet_protocol::child::Event;
 use signet_tests::card::{At, Card, Fault, MgmtAlgorithm, PinPolicy, Profile, TouchPolicy};
 use signet_tests::pcsc::Pcscd;
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 const KIND: &str = "yubikey-piv";
@@ -66,6 +68,28 @@ fn the_stored_management_key_has_the_form_that_ykman_writes() {
     let key = card.management_key().1;
     assert_eq!(card.object(0x005f_c109).unwrap(), [&[0x88, 26, 0x89, 24][..], &key].concat());
     assert_eq!(card.object(0x005f_ff00).unwrap(), [0x80, 3, 0x81, 1, 2]);
+}
+
+#[test]
+fn ykman_can_use_the_card_afterwards_with_the_pin_alone() {
+    let made =
+        Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/python-venv")).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    // relative to the root of the workspace, unless the target directory was named otherwise
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+    let ykman = root.join(String::from_utf8_lossy(&made.stdout).trim()).join("bin/ykman");
+
+    for profile in [Profile::v5_7_1(), Profile::bare()] {
+        let pcscd = Pcscd::start();
+        let card = enrolled_card(&pcscd, profile);
+        let run =
+            |args: &[&str]| pcscd.command(&ykman).args(["-r", &pcscd.reader(0)]).args(args).output().unwrap();
+        let made = run(&["piv", "keys", "generate", "--pin", PIN, "--algorithm", "ECCP256", "9a", "-"]);
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        assert!(card.public_key(0x9a).is_some());
+        let told = String::from_utf8(run(&["piv", "info"]).stdout).unwrap();
+        assert!(told.contains("protected by PIN"), "{told}");
+    }
 }
 
 #[test]
@@ -315,7 +339,6 @@ fn complete(act: &Act) -> bool {
                 running.reply(act, asked.number, asked.kind, &asked.public_key, Some(answer));
             }
             Event::Outcome(outcome) => {
-                println!("{outcome:?}");
                 return matches!(outcome, signet_protocol::child::Outcome::Managed(_));
             }
             Event::Waiting { .. } | Event::Touch { .. } | Event::Touched => {}
@@ -411,19 +434,6 @@ fn list_and_info_tell_without_a_pin() {
         assert_eq!(card.events().count(0x24), 0);
         assert_eq!(card.tries(), (3, 3));
     }
-}
-
-#[test]
-fn a_mute_card_ends_with_the_child() {
-    let pcscd = Pcscd::start();
-    let mut card = Card::insert(&pcscd, Profile::v5_7_1());
-    card.fault(At::Ins(0xf7), Fault::Mute);
-    let mut running = act(&pcscd).start();
-    assert!(matches!(running.next(), Some(Event::Waiting { .. })));
-    running.child.kill().unwrap();
-    running.child.wait().unwrap();
-    card.reinsert();
-    act(&pcscd).answer(FACTORY).enrolled();
 }
 
 #[test]
