@@ -107,12 +107,15 @@ fn described(refusal: &Refusal) -> String {
     text
 }
 
-/// One row of CSV (RFC 4180). A cell that a spreadsheet would run as a formula is made text.
+/// One row of CSV (RFC 4180). What is not known, `-` for people, is empty here; a cell that a
+/// spreadsheet would run as a formula is made text.
 fn csv_row(cells: &[String]) -> String {
     let cells: Vec<String> = cells
         .iter()
         .map(|cell| {
-            let cell = if cell.starts_with(['=', '+', '-', '@']) { format!("'{cell}") } else { cell.clone() };
+            let cell = if cell == "-" { "" } else { cell };
+            let cell =
+                if cell.starts_with(['=', '+', '-', '@']) { format!("'{cell}") } else { cell.to_owned() };
             if cell.contains(['"', ',', '\r', '\n']) {
                 format!("\"{}\"", cell.replace('"', "\"\""))
             } else {
@@ -168,7 +171,10 @@ mod tests {
 
     #[test]
     fn csv_is_quoted_and_runs_no_formula() {
-        assert_eq!(csv_row(&cells(&["a,b", "say \"x\"", "=1+1", "c"])), "\"a,b\",\"say \"\"x\"\"\",'=1+1,c");
+        assert_eq!(
+            csv_row(&cells(&["a,b", "say \"x\"", "=1+1", "-", "c"])),
+            "\"a,b\",\"say \"\"x\"\"\",'=1+1,,c"
+        );
     }
 
     #[test]

@@ -61,7 +61,7 @@ pub(crate) struct Enrol {
     /// PIV slot, 95 down to 82, or 9d [default: the first empty retired slot, 95 downwards]
     #[arg(long, value_name = "SLOT")]
     pub(crate) slot: Option<String>,
-    /// What you call the token [default: kind and serial]
+    /// What you call the token
     #[arg(long, value_name = "TEXT")]
     pub(crate) label: Option<String>,
 }

@@ -14,7 +14,7 @@ mod source;
 use super::Done;
 use super::factor::{new_seed, typed_seed};
 use super::show::{checked, find};
-use super::token::fingerprint;
+use super::token::{fingerprint, named};
 use crate::args::{Add, Format, KindArg, TotpSource};
 use crate::clean;
 use crate::context::Context;
@@ -100,7 +100,7 @@ fn consent(
     let account = account.unwrap_or("not known yet");
     let mut lines = vec![format!("add {}: {access_key_id}, account {account}, sealed to", args.name)];
     for (token, key) in &facts.tokens {
-        lines.push(format!("  {} ({}), public key sha256 {}", token.label, token.serial, fingerprint(key)));
+        lines.push(format!("  {}, public key sha256 {}", named(token), fingerprint(key)));
     }
     if facts.tokens.len() == 1 {
         lines.push(

@@ -90,9 +90,17 @@ fn presets(cx: &Context) -> Result<(), Refusal> {
     let rows: Vec<Vec<String>> = presets
         .presets
         .iter()
-        .flat_map(|preset| preset.rule.iter().map(|rule| vec![preset.name.clone(), sentence(rule)]))
+        .flat_map(|preset| preset.rule.iter().flat_map(|rule| one_by_one(&preset.name, rule)))
         .collect();
-    output::table(cx.format(), &presets, &["preset", "rule"], &rows)
+    output::table(cx.format(), &presets, &["preset", "rule", "action"], &rows)
+}
+
+/// A row for each action of a rule: a preset has too many for one line.
+fn one_by_one(preset: &str, rule: &Rule) -> Vec<Vec<String>> {
+    let rows = |word: &str, actions: &[String]| -> Vec<Vec<String>> {
+        actions.iter().map(|action| vec![preset.to_owned(), word.to_owned(), action.clone()]).collect()
+    };
+    [rows("deny", &rule.deny), rows("allow", &rule.allow)].concat()
 }
 
 /// A rule in one line.

@@ -71,7 +71,8 @@ pub(super) fn enrol(cx: &Context, act: EnrolAct) -> Result<Token, Refusal> {
         output::talk(&format!("warning: {warning}"));
     }
     let Recipient { kind, serial, slot, label, .. } = &token.recipient;
-    let text = format!("enrolled {kind} token {serial}{} as {label}", place(slot));
+    let called = if label.is_empty() { String::new() } else { format!(", called {label}") };
+    let text = format!("enrolled {kind} token {serial}{}{called}", place(slot));
     match cx.format() {
         Format::Json => {
             output::json(&Document { version: VERSION, token: &token, spki_sha256, warnings: &warnings })?;
@@ -87,6 +88,12 @@ pub(super) fn enrol(cx: &Context, act: EnrolAct) -> Result<Token, Refusal> {
 /// ` in slot 95`, or nothing where a kind has no slots.
 fn place(slot: &str) -> String {
     if slot.is_empty() { String::new() } else { format!(" in slot {slot}") }
+}
+
+/// What a person is told of an enrolled token.
+pub(super) fn named(token: &Recipient) -> String {
+    let Recipient { serial, label, .. } = token;
+    if label.is_empty() { format!("token {serial}") } else { format!("{label} ({serial})") }
 }
 
 /// The point of a recipient.
@@ -120,7 +127,11 @@ fn cells(token: &TokenInfo) -> Vec<String> {
     };
     let text = |value: &Option<String>| value.clone().unwrap_or_else(unknown);
     let slot = token.slot.clone().filter(|slot| !slot.is_empty());
-    let label = if token.slot.is_none() { "(not enrolled)" } else { &token.label };
+    let label = match (&token.slot, token.label.as_str()) {
+        (None, _) => "(not enrolled)",
+        (Some(_), "") => "-",
+        (Some(_), label) => label,
+    };
     vec![
         token.serial.clone(),
         token.kind.clone(),
