@@ -69,12 +69,12 @@ pub(super) fn find(dir: &Dir) -> Result<Found, AuditError> {
     let mut begins = (number, last.whole);
     let mut lines = Vec::new();
     // A file that was begun shortly ago: the entries before are in the one before.
-    if let Some(before) = numbers.pop().filter(|_| last.whole) {
-        if let Some(mut file) = dir.open_file(&name(before), OFlags::RDONLY)? {
-            let end = tail(&mut file).map_err(|source| failed(dir, before, source))?;
-            begins = (before, end.whole);
-            lines.extend(end.lines().map(<[u8]>::to_vec));
-        }
+    if let Some(before) = numbers.pop().filter(|_| last.whole)
+        && let Some(mut file) = dir.open_file(&name(before), OFlags::RDONLY)?
+    {
+        let end = tail(&mut file).map_err(|source| failed(dir, before, source))?;
+        begins = (before, end.whole);
+        lines.extend(end.lines().map(<[u8]>::to_vec));
     }
     lines.extend(last.lines().map(<[u8]>::to_vec));
 

@@ -2,7 +2,7 @@
 //! killed on the way.
 
 use super::record::Place;
-use super::state::{KeyState, Pin};
+use super::state::Pin;
 use super::{RECORD, StoredRecord, Vault, VaultError};
 use signet_protocol::record::Metadata;
 use time::OffsetDateTime;
@@ -66,7 +66,7 @@ impl Vault {
     fn put(&mut self, name: &str, record: &StoredRecord) -> Result<(), VaultError> {
         let new = record.pin();
         let mut next = self.state.clone();
-        next.keys.entry(name.to_owned()).or_insert_with(KeyState::default).pending = Some(new.clone());
+        next.keys.entry(name.to_owned()).or_default().pending = Some(new.clone());
         self.replace_state(next)?;
         let written = self.keys.write(&format!("{name}{RECORD}"), &record.bytes);
         // Whatever happened to the write, the file that stands now decides.

@@ -81,7 +81,7 @@ impl Vault {
             }
             let key =
                 STANDARD.decode(&named.public_key).ok().and_then(|key| PublicKey::from_bytes(&key).ok());
-            if !key.is_some_and(|key| sealed.enc_for(&key).is_some()) {
+            if key.is_none_or(|key| sealed.enc_for(&key).is_none()) {
                 return unfit(format!("it is not sealed to token {}", named.serial));
             }
         }
