@@ -82,6 +82,7 @@ fn remove_asks_first_and_is_a_use() {
     let (_, agent) = desk();
     let output = agent.signet(&["remove", "prod", "--no-prompt"]).output().unwrap();
     assert_eq!(output.status.code(), Some(77));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("signet: hint: signet remove prod --yes"));
     let output =
         agent.signet(&["rm", "prod"]).env("SIGNET_ASKPASS", agent.askpass("exit 1")).output().unwrap();
     assert_eq!(output.status.code(), Some(130));

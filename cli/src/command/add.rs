@@ -66,7 +66,7 @@ fn sealed(cx: &Context, args: &Add, facts: &Facts, source: &Source) -> Result<Ve
     let seed = match args.totp {
         None => None,
         Some(TotpSource::New) => Some(new_seed(&args.name, args.qr.as_deref())?),
-        Some(TotpSource::Ask) => Some(typed_seed(cx, &args.name)?),
+        Some(TotpSource::Ask) => Some(typed_seed(cx, &args.name, args.qr.as_deref())?),
     };
     if let Some(seed) = &seed {
         confirm_code(cx, seed, &args.name)?;

@@ -34,7 +34,7 @@ pub(crate) fn run(cx: &Context, command: &FactorCommand) -> Done {
 fn add_totp(cx: &Context, key: &str, label: &str, qr: Option<&Path>) -> Result<(), Refusal> {
     let seed = match qr {
         Some(_) => new_seed(key, qr)?,
-        None => typed_seed(cx, key)?,
+        None => typed_seed(cx, key, None)?,
     };
     cx.prompts().prepare(PromptKind::TotpSeed, seed.base32());
     cx.use_key(key, UseAct::AddTotp { label: label.to_owned() }, None)?;
@@ -51,11 +51,11 @@ pub(super) fn new_seed(key: &str, qr: Option<&Path>) -> Result<Seed, Refusal> {
     Ok(seed)
 }
 
-/// Asks for a seed; the word `new` makes one and shows it on the terminal.
-pub(super) fn typed_seed(cx: &Context, key: &str) -> Result<Seed, Refusal> {
+/// Asks for a seed; the word `new` makes one and shows it.
+pub(super) fn typed_seed(cx: &Context, key: &str, qr: Option<&Path>) -> Result<Seed, Refusal> {
     let text = format!("seed of the one-time codes for {key} (otpauth uri, base32, or the word new)");
     let answer = cx.ask(PromptKind::TotpSeed, &text)?;
-    if answer.eq_ignore_ascii_case(b"new") { new_seed(key, None) } else { Seed::read(&answer) }
+    if answer.eq_ignore_ascii_case(b"new") { new_seed(key, qr) } else { Seed::read(&answer) }
 }
 
 fn list(cx: &Context) -> Result<(), Refusal> {

@@ -6,6 +6,7 @@ use crate::args::Remove;
 use crate::context::Context;
 use serde::de::IgnoredAny;
 use signet_protocol::api::UseAct;
+use signet_protocol::{Code, Refusal};
 use std::process::ExitCode;
 
 /// Does the command.
@@ -14,7 +15,8 @@ pub(crate) fn run(cx: &Context, args: &Remove) -> Done {
     if !args.yes {
         let key = find(cx, name)?;
         let account = key.account.as_deref().unwrap_or("not known");
-        cx.confirm(&format!("remove {name} ({}, account {account}) from the vault?", key.access_key_id))?;
+        let question = format!("remove {name} ({}, account {account}) from the vault?", key.access_key_id);
+        cx.confirm(&question).map_err(|refusal| hinted(refusal, args))?;
     }
     if args.lost {
         let _: IgnoredAny = cx.delete(&format!("/v1/keys/{name}?lost"))?;
@@ -23,4 +25,13 @@ pub(crate) fn run(cx: &Context, args: &Remove) -> Done {
     }
     done(cx, &format!("removed {name}; at aws the key is still good until it is deleted there"))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where nobody can be asked, the yes can be given on the command line.
+fn hinted(mut refusal: Refusal, args: &Remove) -> Refusal {
+    if refusal.code == Code::NoPrompt {
+        let lost = if args.lost { " --lost" } else { "" };
+        refusal.hint = Some(format!("signet remove {} --yes{lost}", args.name));
+    }
+    refusal
 }
