@@ -107,9 +107,7 @@ fn hmac_sha256(key: &[u8], data: &[u8]) -> Zeroizing<[u8; 32]> {
 
 /// Both are 32 bytes long: SHA-256 has no other output.
 fn copy(to: &mut [u8; 32], from: &[u8]) {
-    for (to, from) in to.iter_mut().zip(from) {
-        *to = *from;
-    }
+    to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
 }
 
 pub(crate) fn hex(bytes: &[u8; 32]) -> String {
@@ -119,9 +117,11 @@ pub(crate) fn hex(bytes: &[u8; 32]) -> String {
 }
 
 fn push_hex(out: &mut String, bytes: &[u8; 32]) {
-    for byte in bytes {
-        for nibble in [byte >> 4, byte & 15] {
-            out.push(char::from(if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 }));
-        }
+    let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
+    let mut text = [0; 64];
+    for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
+        pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
     }
+    // Always text: sixteen ASCII letters.
+    out.push_str(std::str::from_utf8(&text).unwrap_or_default());
 }
