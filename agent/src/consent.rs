@@ -160,3 +160,138 @@ impl Consent {
         Ok(Given { factors: self.due })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+    use crate::policy::{Decision, Question, decide};
+    use signet_protocol::record::{Custody, Factor, KeyKind, Metadata, Partition, Recipient};
+    use signet_protocol::rule::Part;
+
+    fn token(serial: &str) -> TokenName {
+        TokenName { serial: serial.to_owned(), label: String::new() }
+    }
+
+    fn prompt(number: u32, kind: PromptKind) -> Prompt {
+        let token = Some(token("1"));
+        Prompt { number, kind, text: None, tries_left: None, token, public_key: String::new() }
+    }
+
+    /// A permit for a key on a YubiKey with a TOTP factor: PIN, touch and code are due.
+    fn permit() -> Permit {
+        let text = |text: &str| text.to_owned();
+        let meta = Metadata {
+            version: 1,
+            vault_id: text("0"),
+            name: text("root"),
+            epoch: 1,
+            created: text(""),
+            kind: KeyKind::Root,
+            account: None,
+            partition: Partition::Aws,
+            access_key_id: text(""),
+            custody: Custody::Sealed,
+            policy: vec![Part::Preset(text("root-only-tasks"))],
+            factors: vec![Factor {
+                id: text("totp-1"),
+                kind: FactorKind::Totp,
+                label: text(""),
+                created: text(""),
+            }],
+            recipients: vec![Recipient {
+                kind: text("yubikey-piv"),
+                serial: text("1"),
+                slot: text("95"),
+                public_key: text(""),
+                label: text(""),
+            }],
+            previous: None,
+        };
+        let question = Question {
+            meta: &meta,
+            kinds: &[text("yubikey-piv")],
+            peer_uid: 0,
+            action: "sts:GetCallerIdentity",
+            region: Some("us-east-1"),
+        };
+        match decide(&question, &meta.policy, None) {
+            Decision::Permit(permit) => permit,
+            Decision::Denied(denial) => panic!("{denial:?}"),
+        }
+    }
+
+    fn begun() -> Consent {
+        Consent::begin(permit(), vec!["1".to_owned()])
+    }
+
+    fn ask(consent: &mut Consent, number: u32, kind: PromptKind) {
+        consent.asked(&prompt(number, kind)).unwrap();
+        assert_eq!(consent.answered(number, false), Ok(kind));
+    }
+
+    #[test]
+    fn nothing_is_given_unless_all_that_is_due_was_asked_and_answered() {
+        let (pin, code, touch) = (PromptKind::Pin, PromptKind::Totp, token("1"));
+        let given = |kinds: &[PromptKind], touched: bool, fate: CodeFate, by: &str| {
+            let mut consent = begun();
+            for (number, kind) in (1..).zip(kinds) {
+                ask(&mut consent, number, *kind);
+            }
+            if touched {
+                consent.touch_shown(&touch).unwrap();
+            }
+            consent.given(&token(by), fate)
+        };
+        let good = CodeFate::Accepted(7);
+        assert_eq!(given(&[pin, code], true, good, "1"), Ok(Given { factors: vec![FactorKind::Totp] }));
+        for (kinds, touched, fate, by) in [
+            (&[code][..], true, good, "1"),
+            (&[pin], true, good, "1"),
+            (&[], true, good, "1"),
+            (&[pin, code], false, good, "1"),
+            (&[pin, code], true, CodeFate::Unchecked, "1"),
+            (&[pin, code], true, CodeFate::Refused, "1"),
+            (&[pin, code], true, good, "2"),
+        ] {
+            assert!(given(kinds, touched, fate, by).is_err(), "{kinds:?} {touched} {fate:?} {by}");
+        }
+    }
+
+    #[test]
+    fn a_cancelled_question_is_not_answered() {
+        let mut consent = begun();
+        consent.asked(&prompt(1, PromptKind::Pin)).unwrap();
+        consent.answered(1, true).unwrap();
+        assert!(consent.asked(&prompt(2, PromptKind::Totp)).is_err(), "the use is over");
+        consent.touch_shown(&token("1")).unwrap();
+        assert!(consent.given(&token("1"), CodeFate::Accepted(7)).is_err());
+    }
+
+    #[test]
+    fn a_child_asks_in_turn_what_is_its_to_ask_of_a_token_that_was_offered() {
+        let mut consent = begun();
+        assert!(consent.answered(1, false).is_err(), "nothing was asked");
+        assert!(consent.asked(&prompt(2, PromptKind::Pin)).is_err(), "out of order");
+        assert!(consent.asked(&prompt(1, PromptKind::AwsMfa)).is_err());
+        assert!(consent.asked(&prompt(1, PromptKind::Touch)).is_err());
+        let strange = Prompt { token: Some(token("2")), ..prompt(1, PromptKind::Pin) };
+        assert!(consent.asked(&strange).is_err());
+        assert!(consent.touch_shown(&token("2")).is_err());
+        consent.asked(&prompt(1, PromptKind::Totp)).unwrap();
+        assert!(consent.asked(&prompt(2, PromptKind::Pin)).is_err(), "the first is not answered");
+        assert!(consent.answered(2, false).is_err());
+        consent.answered(1, false).unwrap();
+        assert!(consent.answered(1, false).is_err(), "twice");
+        assert!(consent.asked(&prompt(2, PromptKind::Totp)).is_err(), "a second code");
+    }
+
+    #[test]
+    fn a_record_that_is_taken_in_needs_no_code_but_pin_and_touch() {
+        let mut consent = Consent::begin_without_code(permit(), vec!["1".to_owned()]);
+        assert!(!consent.is_due(FactorKind::Totp));
+        ask(&mut consent, 1, PromptKind::Pin);
+        consent.touch_shown(&token("1")).unwrap();
+        assert!(consent.given(&token("1"), CodeFate::Unchecked).is_ok());
+    }
+}

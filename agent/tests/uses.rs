@@ -257,3 +257,24 @@ fn a_lost_key_goes_without_a_token_and_is_logged() {
     assert_eq!((&line["key"], &line["result"]), (&json!("root"), &json!("done")));
     assert!(agent.call("DELETE", "/v1/keys/root?lost", None).0 >= 400, "it is gone");
 }
+
+#[test]
+fn a_broken_record_is_refused_and_hides_no_other() {
+    let agent = Agent::start().with_key("root").with_known_token("other", |_| {});
+    let path = agent.folder().join("state/keys/root.age");
+    let mut bytes = std::fs::read(&path).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    let header = bytes.iter().position(|byte| *byte == b'\n').unwrap() + 2;
+    bytes[header] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    agent.signer_is("signs");
+    assert_eq!(refused(&agent, &identity()), "rollback");
+    let (_, keys) = agent.call("GET", "/v1/keys", None);
+    assert_eq!((&keys["keys"][0]["name"], &keys["keys"][1]), (&json!("other"), &json!(null)));
+    assert_eq!(
+        (&keys["refused"][0]["name"], &keys["refused"][0]["error"]["code"]),
+        (&json!("root"), &json!("rollback"))
+    );
+    let mut events = agent.stream("/v1/uses", &use_of("other", &identity()));
+    assert_eq!(agent.answer_all(&mut events)["event"], "signed");
+}

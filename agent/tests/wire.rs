@@ -301,3 +301,11 @@ fn another_uid_is_refused_and_logged() {
     );
     assert_eq!(line["key"], json!(null));
 }
+
+#[test]
+fn a_socket_that_is_passed_is_served_and_left_in_place() {
+    let mut agent = Agent::activated();
+    assert_eq!(agent.call("GET", "/v1/status", None).1["socket"], agent.socket().to_str().unwrap());
+    assert_eq!(agent.stop(), 0);
+    assert!(agent.socket().exists(), "it is the service manager's");
+}

@@ -249,6 +249,18 @@ pub struct Keys {
     pub version: u32,
     /// The keys, by name.
     pub keys: Vec<KeyInfo>,
+    /// Keys whose record is refused: one that is broken hides no other.
+    #[serde(default)]
+    pub refused: Vec<RefusedKey>,
+}
+
+/// A key that cannot be used as it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedKey {
+    /// Name.
+    pub name: String,
+    /// Why, and what to type.
+    pub error: Refusal,
 }
 
 /// A key in `list` and `show`.

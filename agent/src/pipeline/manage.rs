@@ -10,15 +10,16 @@ use crate::clock;
 use crate::config::Anchor;
 use crate::peer::{Peer, own_uid};
 use crate::policy;
-use crate::vault::Held;
+use crate::vault::{Held, Memory};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use signet_envelope::{hex, sha256};
 use signet_protocol::api::{
-    Counts, KeyInfo, Keys, PinAccount, PolicyText, Presets, Status, TokenInfo, Tokens,
+    Counts, KeyInfo, Keys, PinAccount, PolicyText, Presets, RefusedKey, Status, TokenInfo, Tokens,
 };
 use signet_protocol::audit::Phase;
 use signet_protocol::child::{Seen, Token};
+use signet_protocol::record::Metadata;
 use signet_protocol::rule::NamedRules;
 use signet_protocol::{Code, Refusal, VERSION};
 use std::path::Path;
@@ -64,22 +65,27 @@ pub fn status(house: &House) -> Result<Status, Refusal> {
     })
 }
 
-/// `GET /v1/keys`. A key whose record is refused is not listed, but said in the log of the process.
+/// `GET /v1/keys`.
 ///
 /// # Errors
-/// When the vault cannot be read.
+/// When the vault cannot be read; a record that is refused stands in the list of those.
 pub fn keys(house: &House) -> Result<Keys, Refusal> {
     let held = house.vault.borrow().keys()?;
-    Ok(Keys { version: VERSION, keys: held.into_iter().map(key).collect::<Result<_, _>>()? })
+    let mut list = Keys { version: VERSION, keys: Vec::new(), refused: Vec::new() };
+    for Held { name, record, memory } in held {
+        match record {
+            Ok(record) => list.keys.push(key(name, record.meta, memory)),
+            Err(error) => list.refused.push(RefusedKey { name, error: error.into() }),
+        }
+    }
+    Ok(list)
 }
 
-/// A refused record refuses the list: a missing line would be a quiet lie.
-fn key(held: Held) -> Result<KeyInfo, Refusal> {
-    let meta = held.record?.meta;
-    Ok(KeyInfo {
-        name: held.name,
+fn key(name: String, meta: Metadata, memory: Memory) -> KeyInfo {
+    KeyInfo {
+        name,
         kind: meta.kind,
-        account: meta.account.or(held.memory.account),
+        account: meta.account.or(memory.account),
         partition: meta.partition,
         access_key_id: meta.access_key_id,
         custody: meta.custody,
@@ -89,11 +95,11 @@ fn key(held: Held) -> Result<KeyInfo, Refusal> {
         mfa_serial: None,
         created: meta.created,
         epoch: meta.epoch,
-        last_used: held.memory.last_used,
-        rotate: held.memory.rotate,
+        last_used: memory.last_used,
+        rotate: memory.rotate,
         factor_details: meta.factors,
         policy_parts: meta.policy,
-    })
+    }
 }
 
 /// `DELETE /v1/keys/{name}?lost`: without a token, because there is none any more.

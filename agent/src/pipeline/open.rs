@@ -10,7 +10,7 @@ use signet_protocol::{Code, Refusal};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 #[derive(Debug)]
 struct Open {
@@ -25,6 +25,7 @@ type Table = Rc<RefCell<HashMap<String, Rc<Open>>>>;
 #[derive(Debug, Default)]
 pub struct OpenUses {
     table: Table,
+    closed: Rc<Notify>,
 }
 
 /// The asking end of one use; dropping it closes the use for answers.
@@ -32,6 +33,7 @@ pub struct OpenUses {
 pub struct Asking {
     id: String,
     table: Table,
+    closed: Rc<Notify>,
     open: Rc<Open>,
     answers: mpsc::Receiver<Answer>,
 }
@@ -44,7 +46,19 @@ impl OpenUses {
         let (sender, answers) = mpsc::channel(1);
         let open = Rc::new(Open { uid, asks: Cell::new(None), answers: sender });
         self.table.borrow_mut().insert(id.to_owned(), Rc::clone(&open));
-        Asking { id: id.to_owned(), table: Rc::clone(&self.table), open, answers }
+        let (table, closed) = (Rc::clone(&self.table), Rc::clone(&self.closed));
+        Asking { id: id.to_owned(), table, closed, open, answers }
+    }
+
+    /// Resolves when no use is open.
+    pub async fn none(&self) {
+        loop {
+            let closed = self.closed.notified();
+            if self.table.borrow().is_empty() {
+                return;
+            }
+            closed.await;
+        }
     }
 
     /// Takes an answer from `uid`.
@@ -82,6 +96,7 @@ impl Asking {
 impl Drop for Asking {
     fn drop(&mut self) {
         self.table.borrow_mut().remove(&self.id);
+        self.closed.notify_waiters();
     }
 }
 

@@ -98,7 +98,11 @@ pub async fn serve(
     drop(listener);
     house.stop.send_replace(true);
     // What is not done by then is cut with the process; its outcome is in the log.
-    let _late = timeout(DRAIN, connections.none()).await;
+    let _late = timeout(DRAIN, async {
+        house.uses.none().await;
+        connections.none().await;
+    })
+    .await;
     Ok(end)
 }
 

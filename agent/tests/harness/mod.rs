@@ -56,8 +56,32 @@ impl Agent {
         (output.status.code(), said, folder.path().join("run/agent.sock").exists())
     }
 
+    /// Started by a service manager, which has made the socket (sd_listen_fds(3)).
+    pub(crate) fn activated() -> Self {
+        let folder = folder("");
+        let path = folder.path().join("run/agent.sock");
+        std::fs::create_dir(path.parent().unwrap()).unwrap();
+        let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let agent = command(folder.path());
+        let mut manager = Command::new("/bin/sh");
+        manager
+            .args(["-c", "LISTEN_PID=$$ LISTEN_FDS=1 exec \"$@\" 3<&0 </dev/null", "sh"])
+            .arg(agent.get_program())
+            .args(agent.get_args())
+            .env_clear()
+            .env("HOME", folder.path())
+            .stdin(Stdio::from(std::os::fd::OwnedFd::from(listener)))
+            .stderr(Stdio::piped());
+        let process = manager.spawn().unwrap();
+        Self::listening(process, folder)
+    }
+
     fn start_in(folder: std::rc::Rc<tempfile::TempDir>, arguments: &[&str]) -> Self {
         let process = command(folder.path()).args(arguments).spawn().unwrap();
+        Self::listening(process, folder)
+    }
+
+    fn listening(process: Child, folder: std::rc::Rc<tempfile::TempDir>) -> Self {
         let socket = folder.path().join("run/agent.sock");
         let mut agent = Self { process, folder, socket };
         wait_for("the agent to listen", || {
