@@ -119,11 +119,3 @@ impl From<VaultError> for Refusal {
         }
     }
 }
-
-impl std::fmt::Display for VaultError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{self:?}")
-    }
-}
-
-impl std::error::Error for VaultError {}
