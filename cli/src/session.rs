@@ -127,13 +127,23 @@ impl Wanted<'_> {
             }
             Err(refusal) => (SessionResult::Failed(refusal.clone()), Some(refusal)),
         };
-        let path = format!("/v1/sessions/{lease}");
-        let posted: Result<IgnoredAny, Refusal> = self.cx.client().post(&path, &result).await;
+        let posted = self.post(lease, &result).await;
         match (posted, failure) {
             (_, Some(failure)) => Ok(Some(failure)),
-            (Ok(IgnoredAny), None) => Ok(None),
-            (Err(refusal), None) => Err(refusal),
+            (Ok(()), None) => Ok(None),
+            (Err(refusal), None) => {
+                // everybody who waits is told, or each of them in turn would ask the person again; that
+                // a lease is over already does no harm
+                let _over = self.post(lease, &SessionResult::Failed(refusal.clone())).await;
+                Ok(Some(refusal))
+            }
         }
+    }
+
+    async fn post(&self, lease: &str, result: &SessionResult) -> Result<(), Refusal> {
+        let path = format!("/v1/sessions/{lease}");
+        let IgnoredAny = self.cx.client().post(&path, result).await?;
+        Ok(())
     }
 
     async fn new_session(&self, lease: &str) -> Result<(SessionCredentials, Option<String>), Refusal> {

@@ -16,15 +16,18 @@ const SESSION: &str = "<GetSessionTokenResponse><GetSessionTokenResult><Credenti
 <SessionToken>tok&amp;en==</SessionToken><Expiration>2026-11-22T18:03:41Z</Expiration>\
 </Credentials></GetSessionTokenResult></GetSessionTokenResponse>";
 
+/// The one key there is.
+fn keys(kind: &str) -> Value {
+    json!({"version": 1, "keys": [{"name": "prod", "kind": kind, "account": "123456789012", "partition": "aws",
+        "access_key_id": "AKIA", "custody": "sealed", "tokens": ["42"], "factors": [], "policy": [],
+        "mfa_serial": null, "created": "2026-01-01T00:00:00Z", "epoch": 1, "last_used": null, "rotate": null}]})
+}
+
 /// One key, one lease; the result that is posted under the lease is what the caller is served.
 fn agent(kind: &'static str) -> StubAgent {
     let posted: Arc<Mutex<Option<Value>>> = Arc::default();
-    StubAgent::new(move |session: &mut Use| {
-        match session.line.as_str() {
-        "get /v1/keys" => session.say(&json!({"version": 1, "keys": [{"name": "prod", "kind": kind,
-            "account": "123456789012", "partition": "aws", "access_key_id": "AKIA", "custody": "sealed",
-            "tokens": ["42"], "factors": [], "policy": [], "mfa_serial": null, "created": "2026-01-01T00:00:00Z",
-            "epoch": 1, "last_used": null, "rotate": null}]})),
+    StubAgent::new(move |session: &mut Use| match session.line.as_str() {
+        "get /v1/keys" => session.say(&keys(kind)),
         "post /v1/sessions" => {
             session.say(&json!({"event": "waiting", "asked": "pid 7"}));
             session.say(&json!({"event": "ask", "lease": "lease-1"}));
@@ -52,7 +55,6 @@ fn agent(kind: &'static str) -> StubAgent {
             session.sign();
         }
         other => panic!("{other}"),
-    }
     })
 }
 
@@ -98,6 +100,35 @@ fn an_error_of_aws_releases_everybody_and_is_one_line() {
     assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
     assert_eq!(stderr, "signet: error: aws answered 403, AccessDenied: no\\u{1b}[2J\n");
     assert_eq!(request(&agent, "post /v1/sessions/lease-1")["failed"]["code"], "aws_error");
+}
+
+#[test]
+fn credentials_that_the_agent_does_not_take_are_a_failure_for_everybody() {
+    let aws = StubAws::new(|_| response("200 OK", "", SESSION));
+    let failed: Arc<Mutex<Option<Value>>> = Arc::default();
+    let agent = StubAgent::new(move |session: &mut Use| match session.line.as_str() {
+        "get /v1/keys" => session.say(&keys("iam-user")),
+        "post /v1/sessions" => {
+            session.say(&json!({"event": "ask", "lease": "lease-1"}));
+            until("the failure is posted", || failed.lock().unwrap().is_some());
+            session.refuse("internal", "passed on");
+        }
+        "post /v1/sessions/lease-1" => match session.request().get("failed") {
+            Some(refusal) => {
+                *failed.lock().unwrap() = Some(refusal.clone());
+                session.say(&json!({"version": 1}));
+            }
+            // the stub can only answer 200: a reply without a word stands for the refusal
+            None => {}
+        },
+        "post /v1/uses" => {
+            session.accept();
+            session.sign();
+        }
+        other => panic!("{other}"),
+    });
+    let output = signet(&agent, &aws, &["credential-process", "prod"]).output().unwrap();
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{output:?}");
 }
 
 #[test]

@@ -113,9 +113,9 @@ async fn send(outgoing: &Outgoing, signed: &Signed) -> Result<AwsAnswer, Refusal
         Scheme::Http => 80,
         Scheme::Https => 443,
     });
-    let host = url.host.trim_start_matches('[').trim_end_matches(']');
+    let (name, host) = (url.host.trim_start_matches('[').trim_end_matches(']'), &url.host_header());
     let connect = async {
-        let stream = TcpStream::connect((host, port)).await.map_err(|error| unreachable(host, &error))?;
+        let stream = TcpStream::connect((name, port)).await.map_err(|error| unreachable(host, &error))?;
         // one request, one answer: waiting to fill a packet only delays it
         stream.set_nodelay(true).map_err(|error| unreachable(host, &error))?;
         Ok::<_, Refusal>(stream)
@@ -125,7 +125,7 @@ async fn send(outgoing: &Outgoing, signed: &Signed) -> Result<AwsAnswer, Refusal
     match url.scheme {
         Scheme::Http => exchange(TokioIo::new(stream), request, host).await,
         Scheme::Https => {
-            let handshake = tls::connect(host, stream);
+            let handshake = tls::connect(name, stream);
             let stream = timeout(CONNECT, handshake).await.map_err(|_| late(host))??;
             exchange(TokioIo::new(stream), request, host).await
         }

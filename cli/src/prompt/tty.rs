@@ -44,18 +44,17 @@ pub(super) async fn ask(question: &Question) -> Result<Answer, Refusal> {
     let confirm = question.kind == PromptKind::Confirm;
     let keyboard = keyboard().map_err(|error| failed(&error))?;
     let line = {
-        let _quiet = Quiet::begin(&keyboard, confirm).map_err(|error| failed(&error))?;
+        let mut quiet = Quiet::begin(&keyboard, confirm).map_err(|error| failed(&error))?;
         let ending = match (confirm, return_confirms(question)) {
             (true, true) => " ",
             (true, false) => " [y/N] ",
             (false, _) => ": ",
         };
         print(&format!("{}{ending}", question.text));
-        read_line(&keyboard).await
+        let line = read_line(&keyboard).await;
+        quiet.line_ended = confirm && matches!(line, Ok(Some(_)));
+        line
     };
-    if !confirm {
-        print("\n");
-    }
     let line = line.map_err(|error| failed(&error))?.ok_or_else(cancelled)?;
     if !confirm {
         return trimmed(line);
@@ -84,6 +83,8 @@ fn keyboard() -> io::Result<AsyncFd<OwnedFd>> {
 struct Quiet<'a> {
     keyboard: &'a AsyncFd<OwnedFd>,
     before: Termios,
+    /// Whether the line end that was typed has been echoed.
+    line_ended: bool,
 }
 
 impl<'a> Quiet<'a> {
@@ -97,7 +98,7 @@ impl<'a> Quiet<'a> {
         now.local_modes.remove(LocalModes::ECHONL);
         // zero is _POSIX_VDISABLE on Linux
         now.special_codes[SpecialCodeIndex::VSUSP] = 0;
-        let quiet = Self { keyboard, before };
+        let quiet = Self { keyboard, before, line_ended: false };
         tcsetattr(keyboard.get_ref(), OptionalActions::Flush, &now)?;
         Ok(quiet)
     }
@@ -107,6 +108,9 @@ impl Drop for Quiet<'_> {
     fn drop(&mut self) {
         // a terminal that is gone needs no echo
         let _ = tcsetattr(self.keyboard.get_ref(), OptionalActions::Flush, &self.before);
+        if !self.line_ended {
+            print("\n");
+        }
     }
 }
 
