@@ -11,7 +11,7 @@ use driver::*;
 use signet_envelope::Record;
 use signet_protocol::api::UseAct;
 use signet_protocol::child::{Act, ChildAnswer, CodeFate, Event, Outcome, Seed, TotpGate, WaitingFor};
-use signet_protocol::record::Metadata;
+use signet_protocol::record::{Metadata, Recipient};
 use signet_protocol::refusal::Code;
 use signet_protocol::rule::Part;
 use signet_sigv4::date;
@@ -340,7 +340,8 @@ fn a_new_generation_says_nothing_that_was_not_asked_for() {
     let policy = vec![Part::Preset("session".into())];
     let good = Metadata { policy: policy.clone(), ..next(&first, &whole) };
     let other = folder.token();
-    let changes: [(&str, fn(&mut Metadata, &signet_protocol::record::Recipient)); 8] = [
+    type Change = fn(&mut Metadata, &Recipient);
+    let changes: [(&str, Change); 8] = [
         ("epoch", |new, _| new.epoch = 7),
         ("previous", |new, _| new.previous = None),
         ("name", |new, _| new.name = "other".into()),
