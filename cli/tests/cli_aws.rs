@@ -113,14 +113,13 @@ fn credentials_that_the_agent_does_not_take_are_a_failure_for_everybody() {
             until("the failure is posted", || failed.lock().unwrap().is_some());
             session.refuse("internal", "passed on");
         }
-        "post /v1/sessions/lease-1" => match session.request().get("failed") {
-            Some(refusal) => {
+        // the stub can only answer 200: a reply without a word stands for the refusal
+        "post /v1/sessions/lease-1" => {
+            if let Some(refusal) = session.request().get("failed") {
                 *failed.lock().unwrap() = Some(refusal.clone());
                 session.say(&json!({"version": 1}));
             }
-            // the stub can only answer 200: a reply without a word stands for the refusal
-            None => {}
-        },
+        }
         "post /v1/uses" => {
             session.accept();
             session.sign();
