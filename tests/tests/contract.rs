@@ -108,7 +108,8 @@ fn opens_as_any_of_several_recipients() {
 fn another_tokens_record_is_not_its_own() {
     every_kind(|bench| {
         let stranger = bench.stranger();
-        let order = sign_order(&record(&metadata(std::slice::from_ref(&stranger)), None), &bench.places(), None);
+        let order =
+            sign_order(&record(&metadata(std::slice::from_ref(&stranger)), None), &bench.places(), None);
         let refused = Use::start(&order).refused(&[]).with(Code::TokenAbsent);
         assert!(refused.refusal.message.contains(&stranger.serial), "{}", refused.refusal.message);
         works(bench, &plain(bench));
