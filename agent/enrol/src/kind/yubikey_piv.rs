@@ -20,7 +20,7 @@ mod x509;
 use super::{Desk, Enrolled, Kind, Wish, already_enrolled};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use card::{Card, absent};
-use management::Management;
+use management::{Management, Unlocked};
 use signet_protocol::child::{Seen, Token, TokenName};
 use signet_protocol::record::Recipient;
 use signet_protocol::{Code, Refusal};
@@ -31,6 +31,9 @@ use yubikey::piv::ManagementSlotId;
 const KIND: &str = "yubikey-piv";
 /// Oldest firmware whose slots have a touch policy.
 const OLDEST: (u8, u8) = (4, 0);
+/// What is said of a card that keeps its management key behind the PIN but cannot tell so.
+const UNFLAGGED: &str = "this card has no room for Yubico's note that its management key lies behind the PIN: \
+                         signet finds the key, ykman has to be given it";
 /// First firmware without the weakness of Infineon's library (EUCLEAK, YSA-2024-03).
 const SOUND: (u8, u8) = (5, 7);
 
@@ -94,11 +97,15 @@ impl Kind for YubiKeyPiv {
 
         let mut card = Card::open(desk, &name.serial)?;
         reference::settle(&mut card, &answers)?;
-        if !management.unlock(&mut card)? {
-            drop(card);
-            let key = Management::ask(desk, &name)?;
-            card = Card::open(desk, &name.serial)?;
-            management.unlock_with(&mut card, &key)?;
+        match management.unlock(&mut card)? {
+            Unlocked::Flagged => {}
+            Unlocked::Unflagged => answers.warnings.push(UNFLAGGED.to_owned()),
+            Unlocked::No => {
+                drop(card);
+                let key = Management::ask(desk, &name)?;
+                card = Card::open(desk, &name.serial)?;
+                management.unlock_with(&mut card, &key)?;
+            }
         }
         let made = slot::generate(&mut card, &candidates)?;
         let known = slot::read_back(&mut card, &made)?;

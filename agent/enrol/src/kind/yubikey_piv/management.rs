@@ -4,7 +4,9 @@
 //! suggests. A new key keeps the algorithm and lies on the card behind the PIN, in the form `ykman`
 //! writes and reads: object 5FC109 holds `88{89 key}`, object 5FFF00 holds `80{81 flags}` with bit
 //! 02. It is stored before it is set: a card pulled out in between still has the factory key, and
-//! afterwards the stored one opens it, whether or not the flag was reached.
+//! afterwards the stored one opens it, whether or not the flag was reached. A card that has no
+//! object 5FFF00 (some that are not Yubico's) keeps the key without the flag: Signet finds it all
+//! the same, `ykman` must be given it, and the person is told.
 
 use super::card::{Card, refusal};
 use super::tlv;
@@ -36,6 +38,17 @@ pub(super) struct Management {
     touch: bool,
 }
 
+/// How a card was opened for the administrator.
+#[must_use]
+pub(super) enum Unlocked {
+    /// With a key that lies behind the PIN, as the card tells everybody.
+    Flagged,
+    /// With a key that lies behind the PIN, on a card that cannot tell so.
+    Unflagged,
+    /// Not at all: the key is one that only the person knows.
+    No,
+}
+
 impl Management {
     /// Finds it out. The management key has no try counter, so the factory one may be tried.
     pub(super) fn of(card: &mut Card) -> Result<Self, Refusal> {
@@ -64,27 +77,26 @@ impl Management {
     }
 
     /// Authenticates with the factory key, which it replaces, or with the stored one. The PIN has
-    /// been verified. False: the key is one that only the person knows.
-    pub(super) fn unlock(&self, card: &mut Card) -> Result<bool, Refusal> {
+    /// been verified.
+    pub(super) fn unlock(&self, card: &mut Card) -> Result<Unlocked, Refusal> {
         if let Some(algorithm) = self.factory {
             let factory = FACTORY.repeat(length(algorithm) / FACTORY.len());
             if self.opens(card, algorithm, &factory)? {
-                self.replace(card, algorithm)?;
-                return Ok(true);
+                return self.replace(card, algorithm);
             }
         }
-        let Some(stored) = stored(card)? else { return Ok(false) };
+        let Some(stored) = stored(card)? else { return Ok(Unlocked::No) };
         for algorithm in
             self.algorithms.iter().copied().filter(|algorithm| length(*algorithm) == stored.len())
         {
             if self.opens(card, algorithm, &stored)? {
                 if !is_flagged(card)? {
-                    self.protect(card, algorithm, &stored)?;
+                    return self.protect(card, algorithm, &stored);
                 }
-                return Ok(true);
+                return Ok(Unlocked::Flagged);
             }
         }
-        Ok(false)
+        Ok(Unlocked::No)
     }
 
     /// Asks for a key that only the person knows.
@@ -108,7 +120,7 @@ impl Management {
     }
 
     /// Makes the key random and stores it, the card being authenticated with the factory one.
-    fn replace(&self, card: &mut Card, algorithm: MgmAlgorithmId) -> Result<(), Refusal> {
+    fn replace(&self, card: &mut Card, algorithm: MgmAlgorithmId) -> Result<Unlocked, Refusal> {
         let mut key = Secret::new(vec![0; length(algorithm)]);
         let filled = SystemRandom::new().fill(&mut key);
         filled.map_err(|_| Refusal::bare(Code::Internal, "the system gave no random bytes"))?;
@@ -119,14 +131,15 @@ impl Management {
         self.protect(card, algorithm, &key)
     }
 
-    /// Sets the key and the flag, and reads back that both took.
-    fn protect(&self, card: &mut Card, algorithm: MgmAlgorithmId, key: &[u8]) -> Result<(), Refusal> {
+    /// Sets the key and the flag, and reads back what took.
+    fn protect(&self, card: &mut Card, algorithm: MgmAlgorithmId, key: &[u8]) -> Result<Unlocked, Refusal> {
         MgmKey::from_bytes(key, Some(algorithm))
             .and_then(|key| key.set_protected(&mut card.key))
             .map_err(|error| refusal(error, "setting the management key"))?;
-        let kept = stored(card)?.is_some_and(|stored| stored.as_slice() == key) && is_flagged(card)?;
+        let kept = stored(card)?.is_some_and(|stored| stored.as_slice() == key);
+        let flagged = is_flagged(card)?;
         if kept && self.opens(card, algorithm, key)? {
-            return Ok(());
+            return Ok(if flagged { Unlocked::Flagged } else { Unlocked::Unflagged });
         }
         let message = format!("token {} did not keep its new management key", card.name.serial);
         Err(Refusal::new(Code::Internal, message, "signet token enrol"))
