@@ -15,21 +15,24 @@
 
 #![allow(clippy::expect_used, clippy::panic)] // a harness: what it cannot do fails the test, with a clear text
 
+mod hand;
+mod log;
 mod wire;
 
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, Shutdown, TcpListener};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+pub(crate) use hand::Hand;
+use log::Log;
 pub use wire::ReaderState;
 
 /// How long a daemon or a reader may take before the test fails.
@@ -57,6 +60,8 @@ if [ "$(id -u)" = 0 ]; then
         bundle=/usr/lib/pcsc/drivers/ifd-ccid.bundle
         if [ -d "$bundle" ]; then mount --bind "$1/none" "$bundle" || exit 1; fi
     fi
+elif [ ! -d /run/pcscd ]; then
+    echo "pcscd of an ordinary user needs a directory that is not there: sudo mkdir /run/pcscd" >&2; exit 1
 fi
 (read -r _ <&1; kill -TERM $$) 2>/dev/null &
 exec 3<&0 </dev/null
@@ -74,18 +79,6 @@ pub struct Pcscd {
     slots: Arc<[AtomicBool; 2]>,
     /// Holds the pair of ports for us among all tests of the machine.
     _claim: TcpListener,
-}
-
-#[derive(Debug, Default)]
-struct Log {
-    state: Mutex<LogState>,
-    grown: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct LogState {
-    text: String,
-    ended: bool,
 }
 
 impl Pcscd {
@@ -143,7 +136,7 @@ impl Pcscd {
         let log = Arc::new(Log::default());
         log.follow(ours.try_clone().expect("a socket can be shared"));
 
-        let found = log.wait_for(&["daemon ready", "Could not initialize", "Could not bind"]);
+        let found = log.wait_for(&["daemon ready", "Could not initialize", "Could not bind"], PATIENCE);
         let running = Self { daemon, leash: ours, dir, port, log, slots: Arc::default(), _claim: claim };
         match found {
             Some("daemon ready") if running.readers().len() == 2 => Some(running),
@@ -225,104 +218,6 @@ impl Drop for Pcscd {
         // After a clean end both do nothing.
         let _ = self.daemon.kill();
         let _ = self.daemon.wait();
-    }
-}
-
-/// What a card needs of its daemon: where to plug in, and how to see that it is plugged in.
-#[derive(Debug, Clone)]
-pub(crate) struct Hand {
-    socket: PathBuf,
-    port: u16,
-    index: u8,
-    slots: Arc<[AtomicBool; 2]>,
-    log: Arc<Log>,
-}
-
-impl Hand {
-    fn of(pcscd: &Pcscd, index: u8) -> Self {
-        Self {
-            socket: pcscd.socket(),
-            port: pcscd.port,
-            index,
-            slots: Arc::clone(&pcscd.slots),
-            log: Arc::clone(&pcscd.log),
-        }
-    }
-
-    /// Where the card connects to.
-    pub(crate) fn address(&self) -> SocketAddr {
-        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port + u16::from(self.index)))
-    }
-
-    /// The reader's number.
-    pub(crate) fn index(&self) -> u8 {
-        self.index
-    }
-
-    /// Gives the reader back for another card.
-    pub(crate) fn give_back(&self) {
-        if let Some(slot) = self.slots.get(usize::from(self.index)) {
-            slot.store(false, Ordering::SeqCst);
-        }
-    }
-
-    /// Takes the same reader again.
-    pub(crate) fn take_again(&self) {
-        let slot = self.slots.get(usize::from(self.index)).expect("a hand has a reader");
-        assert!(!slot.swap(true, Ordering::SeqCst), "another card is in this reader");
-    }
-
-    /// Waits until the daemon shows the reader as occupied (or empty).
-    pub(crate) fn wait_for(&self, present: bool) {
-        let mut stream = wire::connect(&self.socket).expect("pcscd accepts a client");
-        let ours = format!(" {:02}", self.index);
-        let seen = wire::wait_until(&mut stream, Instant::now() + PATIENCE, |states| {
-            // A failed reset makes a card look absent before the daemon has noticed that it is gone; and
-            // one that comes back before that is never powered up. The count of changes tells: it is odd
-            // while a card is in.
-            states.iter().any(|state| {
-                state.name.ends_with(&ours) && state.present == present && (state.changes % 2 == 1) == present
-            })
-        });
-        if let Err(error) = seen {
-            let wanted = if present { "occupied" } else { "empty" };
-            panic!(
-                "reader {} did not become {wanted}: {error}; pcscd said:\n{}",
-                self.index,
-                self.log.text()
-            );
-        }
-    }
-}
-
-impl Log {
-    fn follow(self: &Arc<Self>, source: impl std::io::Read + Send + 'static) {
-        let log = Arc::clone(self);
-        thread::spawn(move || {
-            for line in BufReader::new(source).lines().map_while(Result::ok) {
-                let mut state = log.state.lock().unwrap_or_else(PoisonError::into_inner);
-                state.text.push_str(&line);
-                state.text.push('\n');
-                log.grown.notify_all();
-            }
-            log.state.lock().unwrap_or_else(PoisonError::into_inner).ended = true;
-            log.grown.notify_all();
-        });
-    }
-
-    /// Waits for the first of some texts; `None` when the daemon ended or said none of them in time.
-    fn wait_for(&self, wanted: &[&'static str]) -> Option<&'static str> {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let seen = |state: &LogState| wanted.iter().copied().find(|text| state.text.contains(text));
-        let (state, _) = self
-            .grown
-            .wait_timeout_while(state, PATIENCE, |state| !state.ended && seen(state).is_none())
-            .unwrap_or_else(PoisonError::into_inner);
-        seen(&state)
-    }
-
-    fn text(&self) -> String {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).text.clone()
     }
 }
 

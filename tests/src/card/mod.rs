@@ -30,32 +30,27 @@ mod log;
 mod management;
 mod piv;
 mod profile;
+mod serve;
 mod tlv;
 mod touch;
 mod vpcd;
 
-use std::io;
 use std::net::{Shutdown, TcpStream};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::pcsc::{Hand, Pcscd};
-use device::{Device, Step};
+use device::Device;
 pub use fault::{At, Fault};
 pub use log::{Event, Events, Exchange};
 pub use piv::{PinPolicy, TouchPolicy, attestation_root};
 pub use profile::{MgmtAlgorithm, Profile};
+use serve::Shared;
 pub use touch::Touch;
 
 /// How long the test's hand waits for something to happen before the test fails.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// Answer to reset of a YubiKey 5 over USB: offers T=1, and says so with ATR[1] & F0 = F0.
-const ATR: [u8; 23] = [
-    0x3b, 0xfd, 0x13, 0x00, 0x00, 0x81, 0x31, 0xfe, 0x15, 0x80, 0x73, 0xc0, 0x21, 0xc0, 0x57, 0x59, 0x75,
-    0x62, 0x69, 0x4b, 0x65, 0x79, 0x40,
-];
 
 /// A virtual YubiKey. Dropping it pulls it out for good.
 #[derive(Debug)]
@@ -69,14 +64,6 @@ pub struct Card {
 struct Plugged {
     stream: TcpStream,
     thread: JoinHandle<()>,
-}
-
-#[derive(Debug)]
-struct Shared {
-    device: Mutex<Device>,
-    finger: touch::Finger,
-    faults: fault::Faults,
-    log: log::Log,
 }
 
 impl Card {
@@ -291,74 +278,5 @@ impl Drop for Card {
         if self.unplug() {
             self.hand.give_back();
         }
-    }
-}
-
-impl Shared {
-    fn device(&self) -> MutexGuard<'_, Device> {
-        self.device.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn serve(&self, stream: &mut TcpStream) {
-        self.device().power_off();
-        while let Some(frame) = vpcd::read(stream) {
-            let answered = match frame {
-                vpcd::Frame::PowerOn => self.event(Event::PowerOn),
-                vpcd::Frame::PowerOff => self.event(Event::PowerOff),
-                vpcd::Frame::Reset => self.event(Event::Reset),
-                vpcd::Frame::GetAtr => vpcd::write(stream, &ATR),
-                vpcd::Frame::Apdu(command) => self.apdu(stream, command),
-            };
-            if answered.is_err() {
-                break;
-            }
-        }
-        self.device().power_off();
-    }
-
-    fn event(&self, event: Event) -> io::Result<()> {
-        self.device().power_off();
-        self.log.push(event);
-        Ok(())
-    }
-
-    fn apdu(&self, stream: &mut TcpStream, command: Vec<u8>) -> io::Result<()> {
-        let at = Instant::now();
-        let fault = self.faults.take(command.get(1).copied());
-        let (reply, touched) = match fault {
-            Some(Fault::Remove | Fault::Mute) => (None, None),
-            Some(Fault::Status(sw)) => (Some(sw.to_be_bytes().to_vec()), None),
-            Some(Fault::Garbage(ref bytes)) => (self.execute(&command).0.and(Some(bytes.clone())), None),
-            Some(Fault::Delay(_)) | None => self.execute(&command),
-        };
-        match fault {
-            Some(Fault::Delay(delay)) => thread::sleep(delay),
-            // Only the end of the connection ends it.
-            Some(Fault::Mute) => while vpcd::read(stream).is_some() {},
-            Some(Fault::Remove | Fault::Status(_) | Fault::Garbage(_)) | None => {}
-        }
-        let said = reply.clone().unwrap_or_default();
-        self.log.push(Event::Apdu(Exchange { at, took: at.elapsed(), command, reply: said, touched }));
-        match reply {
-            Some(bytes) => vpcd::write(stream, &bytes),
-            None => Err(io::ErrorKind::ConnectionAborted.into()),
-        }
-    }
-
-    /// Carries one command out; the device is free for the test's hand while the touch is awaited.
-    fn execute(&self, command: &[u8]) -> (Option<Vec<u8>>, Option<bool>) {
-        let (waiting, timeout) = {
-            let mut device = self.device();
-            match device.execute(command, Instant::now()) {
-                Step::Done(reply) => return (Some(reply), None),
-                Step::Touch(waiting) => (waiting, device.profile.touch_timeout),
-            }
-        };
-        let touched = match self.finger.ask(timeout) {
-            touch::Ended::Touched => true,
-            touch::Ended::TimedOut => false,
-            touch::Ended::PulledOut => return (None, Some(false)),
-        };
-        (Some(self.device().finish(waiting, touched, Instant::now())), Some(touched))
     }
 }
