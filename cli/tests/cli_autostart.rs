@@ -52,7 +52,7 @@ impl House {
 
 /// Notes arguments, environment, folder and descriptors, and stays until somebody listens.
 const NOTE: &str = r#"echo "$@" > "$D/args"; env > "$D/env"; pwd > "$D/pwd"; ls /proc/$$/fd > "$D/fds"
-: > "$D/started"; while [ ! -S "$D/run/signet/agent.sock" ]; do sleep 0.01; done"#;
+: > "$D/started"; while [ -d "$D" ] && [ ! -S "$D/run/signet/agent.sock" ]; do sleep 0.01; done"#;
 
 /// A machine with a system agent has no personal default, and so nothing to start.
 fn has_system_agent() -> bool {
