@@ -21,6 +21,7 @@ use crate::{clock, harden, policy};
 use signet_protocol::rule::PolicyFile;
 use signet_protocol::{Code, Refusal};
 use std::cell::RefCell;
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -73,10 +74,11 @@ impl From<NoSocket> for Failed {
     }
 }
 
-/// An agent that has passed every check and listens.
+/// An agent that has passed every check but the last: its socket.
 pub struct Ready {
     house: House,
-    socket: Socket,
+    passed: Option<UnixListener>,
+    reach: Reach,
     admits: Admits,
     idle: Option<Duration>,
 }
@@ -119,12 +121,8 @@ pub fn ready(flags: &Serve) -> Result<Ready, Failed> {
     } else {
         (Reach::Owner, Admits::Only(own_uid()))
     };
-    let socket = match passed {
-        Some(listener) => Socket::passed(listener)?,
-        None => Socket::bind(&places.socket, reach)?,
-    };
     let house = House {
-        socket: socket.path().to_owned(),
+        socket: places.socket.clone(),
         places,
         config,
         narrowing,
@@ -138,18 +136,25 @@ pub fn ready(flags: &Serve) -> Result<Ready, Failed> {
         started: Instant::now(),
         stop: watch::channel(false).0,
     };
-    Ok(Ready { house, socket, admits, idle: flags.idle })
+    Ok(Ready { house, passed, reach, admits, idle: flags.idle })
 }
 
 impl Ready {
-    /// Serves until a signal, the idle time, or the loss of the socket.
+    /// Listens, and serves until a signal, the idle time, or the loss of the socket. Signals are
+    /// waited for before there is a socket that one of them could leave behind.
     ///
     /// # Errors
-    /// When the socket cannot be listened on, or is no longer ours.
+    /// When the socket cannot be had, or is no longer ours.
     pub async fn run(self) -> Result<(), Failed> {
-        let house = Rc::new(self.house);
+        let Self { mut house, passed, reach, admits, idle } = self;
         let (mut terminate, mut interrupt) =
             (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let socket = match passed {
+            Some(listener) => Socket::passed(listener)?,
+            None => Socket::bind(&house.places.socket, reach)?,
+        };
+        house.socket = socket.path().to_owned();
+        let house = Rc::new(house);
         let stopped = Rc::clone(&house);
         tokio::task::spawn_local(async move {
             tokio::select! {
@@ -158,11 +163,11 @@ impl Ready {
             }
             stopped.stop.send_replace(true);
         });
-        match serve(house, &self.socket, self.admits, self.idle).await? {
+        match serve(house, &socket, admits, idle).await? {
             End::Told | End::Idle => Ok(()),
             End::Lost => Err(Failed::plain(format!(
                 "{} is no longer this agent's socket: stopped",
-                self.socket.path().display()
+                socket.path().display()
             ))),
         }
     }

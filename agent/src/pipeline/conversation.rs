@@ -116,42 +116,45 @@ impl Line<'_> {
         loop {
             let hush_ends = hushed.as_ref().map_or(self.until, |(ends, _)| *ends);
             tokio::select! {
-                event = child.event() => {
-                    hushed = None;
-                    match event.map_err(|broken| said(&broken))? {
-                        Event::Waiting { what: WaitingFor::Card, tokens } => {
-                            hushed = Some((Instant::now() + HUSH, tokens));
+                            biased;
+                            event = child.event() => {
+                                hushed = None;
+                                match event.map_err(|broken| said(&broken))? {
+                                    Event::Waiting { what: WaitingFor::Card, tokens } => {
+                                        hushed = Some((Instant::now() + HUSH, tokens));
+                                    }
+                                    Event::Waiting { what: WaitingFor::Token, tokens } => {
+                                        let seconds = self.seconds_left();
+                                        self.say(UseEvent::Waiting { what: WaitingFor::Token, tokens, seconds })?;
+                                    }
+                                    Event::Prompt(prompt) => {
+                                        consent.asked(&prompt).map_err(breached)?;
+                                        asking.ask(prompt.number);
+                                        self.say(UseEvent::Prompt(prompt))?;
+                                    }
+                                    Event::Touch { n, of, token, seconds } => {
+                                        consent.touch_shown(&token).map_err(breached)?;
+                                        self.say(UseEvent::Touch { n, of, token, seconds })?;
+                                    }
+                                    Event::Touched => self.say(UseEvent::Touched {})?,
+                                    Event::Outcome(outcome) => return Ok(outcome),
+                                }
+                            }
+                            Answer { number, sealed } = asking.answer() => {
+                                let kind = consent.answered(number, sealed.is_none()).map_err(breached)?;
+                                if kind == PromptKind::Totp && sealed.is_some() {
+                                    *counted = Some(count()?);
+                                }
+            // A child that takes no answer has ended: what it said last, or that it said
+                                // nothing, is the next event.
+                                let _ended = child.answer(&ChildAnswer { number, sealed }).await;
+                            }
+                            () = sleep_until(hush_ends), if hushed.is_some() => {
+                                if let Some((_, tokens)) = hushed.take() {
+                                    self.say(UseEvent::Waiting { what: WaitingFor::Card, tokens, seconds: CARD_SECONDS })?;
+                                }
+                            }
                         }
-                        Event::Waiting { what: WaitingFor::Token, tokens } => {
-                            let seconds = self.seconds_left();
-                            self.say(UseEvent::Waiting { what: WaitingFor::Token, tokens, seconds })?;
-                        }
-                        Event::Prompt(prompt) => {
-                            consent.asked(&prompt).map_err(breached)?;
-                            asking.ask(prompt.number);
-                            self.say(UseEvent::Prompt(prompt))?;
-                        }
-                        Event::Touch { n, of, token, seconds } => {
-                            consent.touch_shown(&token).map_err(breached)?;
-                            self.say(UseEvent::Touch { n, of, token, seconds })?;
-                        }
-                        Event::Touched => self.say(UseEvent::Touched {})?,
-                        Event::Outcome(outcome) => return Ok(outcome),
-                    }
-                }
-                Answer { number, sealed } = asking.answer() => {
-                    let kind = consent.answered(number, sealed.is_none()).map_err(breached)?;
-                    if kind == PromptKind::Totp && sealed.is_some() {
-                        *counted = Some(count()?);
-                    }
-                    child.answer(&ChildAnswer { number, sealed }).await.map_err(|broken| said(&broken))?;
-                }
-                () = sleep_until(hush_ends), if hushed.is_some() => {
-                    if let Some((_, tokens)) = hushed.take() {
-                        self.say(UseEvent::Waiting { what: WaitingFor::Card, tokens, seconds: CARD_SECONDS })?;
-                    }
-                }
-            }
         }
     }
 

@@ -23,10 +23,6 @@ use signet_protocol::record::Metadata;
 use signet_protocol::rule::NamedRules;
 use signet_protocol::{Code, Refusal, VERSION};
 use std::path::Path;
-use std::time::Duration;
-
-/// How long a look at the readers may take before it counts as not found out.
-pub(super) const SCAN: Duration = Duration::from_secs(5);
 
 /// `GET /v1/status`.
 ///

@@ -16,14 +16,18 @@ use crate::consent::Consent;
 use crate::peer::Peer;
 use crate::policy::{Decision, decide_token_act};
 use crate::queue::Claim;
-use crate::signer::{Child, Program};
+use crate::signer::{Broken, Child, Program};
 use signet_protocol::api::{Accepted, TokenRequest, UseEvent};
 use signet_protocol::audit::Phase;
-use signet_protocol::child::{EnrolAct, EnrolOrder, Managed, Outcome};
+use signet_protocol::child::{EnrolAct, EnrolOrder, Event, Managed, Outcome, Seen};
 use signet_protocol::{Code, Refusal, VERSION};
 use std::rc::Rc;
+use std::time::Duration;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
+
+/// How long a look at the readers may take before it counts as not found out.
+const SCAN: Duration = Duration::from_secs(5);
 
 /// An act that policy permits and, where it changes something, the log knows.
 struct Deed {
@@ -206,19 +210,19 @@ fn order(house: &House, id: &str, request: &TokenRequest, body: &str, deadline_m
 }
 
 /// Which tokens are there now; asks nothing and spends nothing. `None` where it cannot be found out.
-pub(super) async fn scan(house: &House) -> Result<Option<Vec<signet_protocol::child::Seen>>, Refusal> {
+pub(super) async fn scan(house: &House) -> Result<Option<Vec<Seen>>, Refusal> {
     let request = TokenRequest { version: VERSION, act: EnrolAct::List, may_ask: false };
     let body = serde_json::to_string(&request)
         .map_err(|_| Refusal::bare(Code::Internal, "the order could not be written"))?;
     let id = house.new_id()?;
     let mut child = Child::start(&house.programs, Program::Enrol).map_err(|broken| said(&broken))?;
-    let limit = u64::try_from(super::manage::SCAN.as_millis()).unwrap_or(u64::MAX);
+    let limit = u64::try_from(SCAN.as_millis()).unwrap_or(u64::MAX);
     let order = order(house, &id, &request, &body, limit);
-    let outcome = tokio::time::timeout(super::manage::SCAN, async {
+    let outcome = timeout(SCAN, async {
         child.order(&order).await?;
         loop {
-            if let signet_protocol::child::Event::Outcome(outcome) = child.event().await? {
-                return Ok::<_, crate::signer::Broken>(outcome);
+            if let Event::Outcome(outcome) = child.event().await? {
+                return Ok::<_, Broken>(outcome);
             }
         }
     })
