@@ -7,6 +7,7 @@
 
 use crate::args::SessionArgs;
 use crate::command::request::mfa_code;
+use crate::command::show::named;
 use crate::context::Context;
 use crate::courier::{self, endpoint, sts};
 use crate::prompt::{Answer, Notice, NoticeKind, Question};
@@ -72,10 +73,7 @@ pub(crate) fn home_region(partition: Partition) -> &'static str {
 
 async fn find_key(cx: &Context, name: &str) -> Result<KeyInfo, Refusal> {
     let keys: Keys = cx.client().get("/v1/keys").await?;
-    keys.keys
-        .into_iter()
-        .find(|key| key.name == name)
-        .ok_or_else(|| Refusal::new(Code::BadRequest, format!("there is no key {name}"), "signet list"))
+    named(keys, name)
 }
 
 /// One session that is wanted.

@@ -55,6 +55,31 @@ fn list_has_the_members_of_the_contract_and_no_others() {
 }
 
 #[test]
+fn a_key_that_is_refused_is_told_and_hides_no_other() {
+    let (vault, agent) = desk();
+    vault.refused.lock().unwrap().push("broken");
+    let warning = "signet: warning: key broken is refused: the record of broken was changed";
+    for command in [&["list"][..], &["show", "prod"]] {
+        let text = agent.signet(command).output().unwrap();
+        assert!(text.status.success() && String::from_utf8_lossy(&text.stdout).contains("prod"), "{text:?}");
+        assert!(String::from_utf8_lossy(&text.stderr).contains(warning), "{text:?}");
+        let told = json_of(&agent.signet(command).args(["-o", "json"]).output().unwrap());
+        assert_eq!(told["refused"][0]["name"], "broken", "{told}");
+        assert_eq!(told["refused"][0]["error"]["code"], "rollback", "{told}");
+    }
+    for command in [&["show", "broken"][..], &["exec", "broken", "--", "true"]] {
+        let output = agent.signet(command).output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(77), "{output:?}");
+        assert!(told.contains("error: the record of broken was changed"), "{told}");
+        assert!(!told.contains("warning"), "it is told once: {told}");
+    }
+    let add = ["add", "broken", "--kind", "root", "--stdin", "--no-factor"];
+    let output = with_stdin(agent.signet(&add), "");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("there is a key named broken already"));
+}
+
+#[test]
 fn token_list_has_the_members_of_the_contract_and_no_others() {
     let (vault, agent) = desk();
     let told = json_of(&agent.signet(&["token", "list", "-o", "json"]).output().unwrap());

@@ -1,6 +1,6 @@
 //! `signet factor …`: second factors of a key. Adding and removing one are uses.
 
-use super::list::known;
+use super::list::{known, warn};
 use super::show::checked;
 use super::{Done, done};
 use crate::args::{FactorCommand, FactorKindCommand};
@@ -71,7 +71,9 @@ fn list(cx: &Context) -> Result<(), Refusal> {
         factors: Vec<Row<'a>>,
     }
     let keys = known(cx)?;
+    warn(&keys.refused);
     let factors: Vec<Row<'_>> = keys
+        .keys
         .iter()
         .flat_map(|key| key.factor_details.iter().map(|factor| Row { key: &key.name, factor }))
         .collect();

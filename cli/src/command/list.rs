@@ -1,10 +1,11 @@
-//! `signet list`: the keys of the vault, as their records describe them. Opens nothing.
+//! `signet list`: the keys of the vault, as their records describe them, and those whose record is
+//! refused. Opens nothing.
 
 use super::Done;
 use crate::context::Context;
 use crate::output;
 use serde::Serialize;
-use signet_protocol::api::{KeyInfo, Keys};
+use signet_protocol::api::{KeyInfo, Keys, RefusedKey};
 use signet_protocol::record::{Custody, KeyKind, Partition};
 use signet_protocol::{Refusal, VERSION};
 use std::process::ExitCode;
@@ -14,6 +15,7 @@ use std::process::ExitCode;
 struct List<'a> {
     version: u32,
     keys: Vec<Row<'a>>,
+    refused: &'a [RefusedKey],
 }
 
 /// One key of it: the contract's members, and no others.
@@ -37,17 +39,26 @@ struct Row<'a> {
 
 /// Does the command.
 pub(crate) fn run(cx: &Context) -> Done {
-    let keys: Keys = cx.get("/v1/keys")?;
-    let document = List { version: VERSION, keys: keys.keys.iter().map(row).collect() };
+    let keys = known(cx)?;
+    warn(&keys.refused);
+    let document =
+        List { version: VERSION, keys: keys.keys.iter().map(row).collect(), refused: &keys.refused };
     let rows: Vec<Vec<String>> = keys.keys.iter().map(cells).collect();
     let names = ["name", "kind", "account", "access key id", "custody", "tokens", "factors", "last used"];
     output::table(cx.format(), &document, &names, &rows)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// The keys that the vault knows.
-pub(super) fn known(cx: &Context) -> Result<Vec<KeyInfo>, Refusal> {
-    Ok(cx.get::<Keys>("/v1/keys")?.keys)
+/// The keys that the vault knows, and those that it refuses.
+pub(super) fn known(cx: &Context) -> Result<Keys, Refusal> {
+    cx.get("/v1/keys")
+}
+
+/// Says which keys cannot be used as they stand.
+pub(super) fn warn(refused: &[RefusedKey]) {
+    for RefusedKey { name, error } in refused {
+        output::talk(&format!("warning: key {name} is refused: {error}"));
+    }
 }
 
 fn row(key: &KeyInfo) -> Row<'_> {

@@ -17,7 +17,7 @@ mod list;
 mod policy;
 mod remove;
 pub(crate) mod request;
-mod show;
+pub(crate) mod show;
 mod sign;
 mod status;
 mod token;

@@ -1,12 +1,12 @@
 //! `signet show`: everything that is known of one key without opening it.
 
-use super::list::{custody, kind, known, listed, partition};
+use super::list::{custody, kind, known, listed, partition, warn};
 use super::{Done, policy};
 use crate::args::{Format, Show};
 use crate::context::Context;
 use crate::output;
 use serde::Serialize;
-use signet_protocol::api::KeyInfo;
+use signet_protocol::api::{KeyInfo, Keys, RefusedKey};
 use signet_protocol::record::is_key_name;
 use signet_protocol::rule::Part;
 use signet_protocol::{Code, Refusal, VERSION};
@@ -17,11 +17,17 @@ use std::process::ExitCode;
 struct Document<'a> {
     version: u32,
     key: &'a KeyInfo,
+    refused: &'a [RefusedKey],
 }
 
 /// Does the command.
 pub(crate) fn run(cx: &Context, args: &Show) -> Done {
-    let key = find(cx, &args.name)?;
+    let name = checked(&args.name)?;
+    let keys = known(cx)?;
+    let others: Vec<RefusedKey> =
+        keys.refused.iter().filter(|refused| refused.name != name).cloned().collect();
+    warn(&others);
+    let key = named(keys, name)?;
     let rows: Vec<Vec<String>> =
         lines(&key).into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect();
     match cx.format() {
@@ -31,7 +37,7 @@ pub(crate) fn run(cx: &Context, args: &Show) -> Done {
             }
         }
         Format::Json | Format::Csv => {
-            let document = Document { version: VERSION, key: &key };
+            let document = Document { version: VERSION, key: &key, refused: &others };
             output::table(cx.format(), &document, &["name", "value"], &rows)?;
         }
     }
@@ -40,9 +46,17 @@ pub(crate) fn run(cx: &Context, args: &Show) -> Done {
 
 /// The key of that name.
 pub(super) fn find(cx: &Context, name: &str) -> Result<KeyInfo, Refusal> {
-    let name = checked(name)?;
-    let found = known(cx)?.into_iter().find(|key| key.name == name);
-    found
+    named(known(cx)?, checked(name)?)
+}
+
+/// The key of that name among those that the agent told; of one that is refused, why.
+pub(crate) fn named(keys: Keys, name: &str) -> Result<KeyInfo, Refusal> {
+    if let Some(refused) = keys.refused.into_iter().find(|refused| refused.name == name) {
+        return Err(refused.error);
+    }
+    keys.keys
+        .into_iter()
+        .find(|key| key.name == name)
         .ok_or_else(|| Refusal::new(Code::BadRequest, format!("there is no key named {name}"), "signet list"))
 }
 

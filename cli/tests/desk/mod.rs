@@ -19,6 +19,8 @@ pub(crate) struct Vault {
     private: Mutex<Option<EphemeralPrivateKey>>,
     pub(crate) public: PublicKey,
     pub(crate) keys: Mutex<Vec<Value>>,
+    /// Names of keys whose record was changed.
+    pub(crate) refused: Mutex<Vec<&'static str>>,
     /// Metadata and payload of the record that was added.
     pub(crate) added: Mutex<Option<(Value, Value)>>,
     /// Whether policy allows what is explained.
@@ -33,6 +35,7 @@ impl Vault {
             private: Mutex::new(Some(private)),
             public,
             keys: Mutex::new(keys),
+            refused: Mutex::default(),
             added: Mutex::default(),
             allows,
         })
@@ -49,7 +52,9 @@ impl Vault {
             "get /v1/status" => session.say(&status()),
             "get /v1/keys" => {
                 let keys = self.keys.lock().unwrap().clone();
-                session.say(&json!({"version": 1, "keys": keys}));
+                let refused: Vec<Value> =
+                    self.refused.lock().unwrap().iter().map(|name| changed(name)).collect();
+                session.say(&json!({"version": 1, "keys": keys, "refused": refused}));
             }
             "get /v1/tokens" => session.say(&json!({"version": 1, "tokens": [self.token()]})),
             "get /v1/policy/presets" => session.say(&json!({"version": 1, "presets": [
@@ -111,6 +116,12 @@ impl Vault {
     pub(crate) fn fingerprint(&self) -> String {
         signet_envelope::hex(&signet_envelope::sha256(&self.public.spki_der()))
     }
+}
+
+/// A key whose record was changed, as the agent lists it.
+fn changed(name: &str) -> Value {
+    json!({"name": name, "error": {"code": "rollback", "message": format!("the record of {name} was changed"),
+        "hint": "signet doctor"}})
 }
 
 /// A key as the agent lists it.

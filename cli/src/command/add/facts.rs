@@ -26,7 +26,9 @@ pub(super) struct Facts {
 impl Facts {
     /// Asks the agent for what only it knows.
     pub(super) fn gather(cx: &Context, name: &str, args: &Add) -> Result<Self, Refusal> {
-        if known(cx)?.iter().any(|key| key.name == name) {
+        let keys = known(cx)?;
+        let refused = keys.refused.iter().map(|key| &key.name);
+        if keys.keys.iter().map(|key| &key.name).chain(refused).any(|taken| taken == name) {
             return Err(Refusal::new(
                 Code::BadRequest,
                 format!("there is a key named {name} already"),

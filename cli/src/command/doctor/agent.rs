@@ -3,7 +3,7 @@
 use super::Finding;
 use crate::command::list::known;
 use crate::context::Context;
-use signet_protocol::api::{KeyInfo, Status};
+use signet_protocol::api::{KeyInfo, Keys, RefusedKey, Status};
 use signet_protocol::record::KeyKind;
 
 /// Looks at versions, hardening, the log, and the keys.
@@ -31,11 +31,22 @@ pub(super) fn look(cx: &Context, status: &Status) -> Vec<Finding> {
         findings.push(Finding::warning("hosts", what, "signet status"));
     }
     match known(cx) {
-        Ok(keys) if keys.is_empty() => findings.push(Finding::ok("keys", "the vault holds no key yet")),
-        Ok(keys) => findings.extend(keys.iter().flat_map(key)),
+        Ok(Keys { keys, refused, .. }) if keys.is_empty() && refused.is_empty() => {
+            findings.push(Finding::ok("keys", "the vault holds no key yet"));
+        }
+        Ok(Keys { keys, refused, .. }) => {
+            findings.extend(keys.iter().flat_map(key));
+            findings.extend(refused.into_iter().map(broken));
+        }
         Err(refusal) => findings.push(Finding::wrong("keys", refusal.message, "signet list")),
     }
     findings
+}
+
+fn broken(refused: RefusedKey) -> Finding {
+    let RefusedKey { name, error } = refused;
+    let hint = error.hint.unwrap_or_else(|| format!("signet show {name}"));
+    Finding::wrong("keys", format!("{name} is refused: {}", error.message), hint)
 }
 
 fn key(key: &KeyInfo) -> Vec<Finding> {
