@@ -114,6 +114,16 @@ impl Dir {
         Ok(dir)
     }
 
+    /// A second handle on the same directory.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn again(&self) -> Result<Self, DiskError> {
+        let fd = self.fd.try_clone();
+        let fd = fd.map_err(|source| DiskError::Io { what: "open", path: self.path.clone(), source })?;
+        Ok(Self { fd, path: self.path.clone() })
+    }
+
     /// Where it is, for people.
     #[must_use]
     pub fn path(&self) -> &Path {

@@ -200,6 +200,35 @@ fn the_connection_over_the_limit_is_refused_at_once() {
 }
 
 #[test]
+fn a_log_of_any_length_is_told_without_growing() {
+    const LENGTH: u64 = 256 << 20;
+    let mut agent = Agent::start();
+    agent.enrol();
+    agent.stop();
+    let audit = agent.folder().join("state/audit");
+    std::fs::rename(audit.join("000001.jsonl"), audit.join("000002.jsonl")).unwrap();
+    let long = std::fs::File::create_new(audit.join("000001.jsonl")).unwrap();
+    long.set_permissions(std::fs::Permissions::from_mode(0o600)).unwrap();
+    long.set_len(LENGTH).unwrap();
+    let last = std::fs::metadata(audit.join("000002.jsonl")).unwrap().len();
+    let agent = agent.again();
+    let before = most_memory(agent.pid());
+    let mut stream = agent.connect();
+    stream.write_all(&http("GET", "/v1/audit", "")).unwrap();
+    let told = std::io::copy(&mut stream, &mut std::io::sink()).unwrap();
+    assert!((LENGTH + last..LENGTH + last + 1024).contains(&told), "{told} bytes");
+    let grown = most_memory(agent.pid()) - before;
+    assert!(grown < 8 << 10, "it has grown by {grown} KiB");
+}
+
+/// The most memory that a process has ever had, in KiB.
+fn most_memory(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[test]
 fn a_second_agent_is_refused_and_the_first_goes_on() {
     let agent = Agent::start();
     let second = agent.second(&[]);

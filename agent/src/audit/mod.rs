@@ -14,19 +14,20 @@ mod anchor;
 mod draft;
 mod error;
 mod recover;
+mod stored;
 
 pub use draft::Draft;
 pub use error::AuditError;
+pub use stored::Stored;
 
 use crate::clock;
 use crate::config::Anchor;
 use crate::disk::{Dir, DiskError};
 use anchor::Copies;
-use rustix::fs::OFlags;
 use signet_protocol::api::Head;
 use signet_protocol::audit::{GENESIS, Link, Phase};
 use std::fs::File;
-use std::io::{self, Read as _, Write};
+use std::io::{self, Write as _};
 use std::path::Path;
 use time::OffsetDateTime;
 
@@ -118,17 +119,12 @@ impl Log {
         Head { version: signet_protocol::VERSION, seq: self.seq, hash: self.hash.clone() }
     }
 
-    /// Writes the stored lines, up to the head.
+    /// The stored lines, up to the head as it is now, piece by piece.
     ///
     /// # Errors
-    /// The disk's, or the writer's.
-    pub fn read_all(&self, out: &mut impl Write) -> Result<(), AuditError> {
-        for number in recover::files(&self.dir)? {
-            let Some(file) = self.dir.open_file(&recover::name(number), OFlags::RDONLY)? else { continue };
-            let most = if number == self.number { self.length } else { u64::MAX };
-            io::copy(&mut file.take(most), out).map_err(|source| self.failed("read", source))?;
-        }
-        Ok(())
+    /// When a file is not as it was made; what goes wrong later is told by the piece.
+    pub fn stored(&self) -> Result<Stored, AuditError> {
+        Stored::new(self.dir.again()?, self.number, self.length)
     }
 
     /// Cuts what a failed append, or a killed agent, has left behind the last entry.

@@ -5,6 +5,7 @@
 use super::*;
 use signet_protocol::audit::{Entry, verify};
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 struct House {
@@ -49,9 +50,8 @@ fn note(log: &mut Log, phase: Phase, id: &str) -> Result<u64, AuditError> {
 }
 
 fn entries(log: &Log) -> Vec<Entry> {
-    let mut bytes = Vec::new();
-    log.read_all(&mut bytes).unwrap();
-    let text = String::from_utf8(bytes).unwrap();
+    let bytes: Vec<Vec<u8>> = log.stored().unwrap().map(Result::unwrap).collect();
+    let text = String::from_utf8(bytes.concat()).unwrap();
     let report = verify(text.lines(), sha256_hex);
     assert_eq!(report.findings, [], "{text}");
     assert_eq!(report.head.unwrap_or((0, GENESIS.to_owned())), (log.seq, log.hash.clone()));
@@ -86,6 +86,39 @@ fn a_full_file_is_followed_by_the_next_one_and_the_chain_goes_on() {
     assert_eq!((log.number, log.seq), (4, 3));
     note(&mut log, Phase::Vend, "a").unwrap();
     assert_eq!(entries(&log).len(), 4);
+}
+
+#[test]
+fn reading_stops_at_the_head_it_began_with_and_comes_in_pieces() {
+    let house = House::new();
+    let mut log = house.log();
+    while log.length < 200_000 {
+        note(&mut log, Phase::Vend, "a").unwrap();
+    }
+    let known = log.length;
+    let mut stored = log.stored().unwrap();
+    let mut read = stored.next().unwrap().unwrap();
+    note(&mut log, Phase::Vend, "b").unwrap();
+    log.length = FILE_LENGTH;
+    note(&mut log, Phase::Vend, "c").unwrap();
+    assert!(read.len() <= 64 * 1024);
+    assert_eq!(stored.left(), known - read.len() as u64);
+    for piece in stored {
+        let piece = piece.unwrap();
+        assert!(piece.len() <= 64 * 1024);
+        read.extend(piece);
+    }
+    assert_eq!(read.len() as u64, known);
+    assert_eq!(read.last(), Some(&b'\n'));
+}
+
+#[test]
+fn a_file_of_the_log_that_others_can_read_is_refused_before_a_byte_is_told() {
+    let house = House::new();
+    let mut log = house.log();
+    note(&mut log, Phase::Vend, "a").unwrap();
+    fs::set_permissions(house.at(1), fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(matches!(log.stored(), Err(AuditError::Disk(DiskError::NotOurs { .. }))));
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 use super::house::{House, ended, entry};
 use super::{strict, tokens, versioned};
+use crate::audit::Stored;
 use crate::clock;
 use crate::config::Anchor;
 use crate::peer::{Peer, own_uid};
@@ -223,8 +224,6 @@ pub fn check_policy(body: &[u8]) -> Result<NamedRules, Refusal> {
 ///
 /// # Errors
 /// When they cannot be read.
-pub fn audit_lines(house: &House) -> Result<Vec<u8>, Refusal> {
-    let mut lines = Vec::new();
-    house.log.borrow().read_all(&mut lines)?;
-    Ok(lines)
+pub fn audit_lines(house: &House) -> Result<Stored, Refusal> {
+    Ok(house.log.borrow().stored()?)
 }

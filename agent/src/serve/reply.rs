@@ -4,7 +4,8 @@
 
 #![forbid(unsafe_code)]
 
-use super::stream::{Answer, JSON_LINES, lines, whole};
+use super::stream::{Answer, JSON_LINES, lines, pieces, whole};
+use crate::audit::Stored;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
@@ -37,8 +38,8 @@ pub(super) fn events<E: Serialize + Send + 'static>(events: Receiver<E>) -> Resp
 }
 
 /// Lines that are stored as they are.
-pub(super) fn stored_lines(bytes: Vec<u8>) -> Response<Answer> {
-    with_type(StatusCode::OK, JSON_LINES, whole(bytes))
+pub(super) fn stored_lines(stored: Stored) -> Response<Answer> {
+    with_type(StatusCode::OK, JSON_LINES, pieces(stored))
 }
 
 /// A refusal as a failure document.
