@@ -22,11 +22,11 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use signet_protocol::audit::Phase;
-use signet_protocol::{Code, Refusal};
+use signet_protocol::{Code, MESSAGE_LIMIT, Refusal};
 use socket::Socket;
 use std::rc::Rc;
 use std::time::Duration;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
@@ -40,6 +40,10 @@ const HEADER_LINES: usize = 32;
 const LIFE: Duration = Duration::from_secs(600);
 /// How often the path of the socket is looked at.
 const SELF_CHECK: Duration = Duration::from_secs(60);
+/// Connections of a uid that are told why they are not served, at once.
+const TURNED_AWAY: usize = 8;
+/// What is thrown away of one of them, in bytes: a header and a message of the usual length.
+const LONGEST_REQUEST: u64 = (HEADER_ROOM + MESSAGE_LIMIT) as u64;
 /// How long open connections get to take their last answer when the agent stops.
 const DRAIN: Duration = Duration::from_secs(5);
 /// Pause after a failed accept (no descriptors left), so that it does not spin.
@@ -68,13 +72,14 @@ pub async fn serve(
 ) -> std::io::Result<End> {
     let listener = UnixListener::from_std(socket.listener()?)?;
     let connections = Connections::new(house.config.limits.connections);
+    let turned_away = Connections::new(TURNED_AWAY);
     let mut self_check = interval(SELF_CHECK);
     self_check.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let end = loop {
         tokio::select! {
             () = house.stopping() => break End::Told,
             accepted = listener.accept() => match accepted {
-                Ok((stream, _address)) => greet(&house, &connections, admits, stream),
+                Ok((stream, _address)) => greet(&house, &connections, &turned_away, admits, stream),
                 Err(error) => {
                     eprintln!("signet-agent: error: a connection was not accepted: {error}");
                     sleep(ACCEPT_PAUSE).await;
@@ -107,18 +112,24 @@ pub async fn serve(
 }
 
 /// Looks at a connection: served, or told why not.
-fn greet(house: &Rc<House>, connections: &Connections, admits: Admits, stream: UnixStream) {
+fn greet(
+    house: &Rc<House>,
+    connections: &Connections,
+    turned_away: &Connections,
+    admits: Admits,
+    stream: UnixStream,
+) {
     let peer = match admit(&stream, admits) {
         Ok(Ok(peer)) => peer,
         Ok(Err(stranger)) => {
             note_stranger(house, entry(Phase::Outcome, "", clock::now(), &stranger.who), &stranger.refusal);
-            return turn_away(stream, stranger.refusal);
+            return turn_away(stream, stranger.refusal, turned_away.open(stranger.who.uid));
         }
         Err(error) => return eprintln!("signet-agent: error: a peer is not known: {error}"),
     };
     let Some(connection) = connections.open(peer.uid()) else {
         let busy = Refusal::new(Code::Busy, "too many connections of this user", "signet status");
-        return turn_away(stream, busy);
+        return turn_away(stream, busy, turned_away.open(peer.uid()));
     };
     tokio::task::spawn_local(converse(Rc::clone(house), Rc::new(peer), stream, connection));
 }
@@ -130,11 +141,22 @@ fn note_stranger(house: &House, mut draft: Draft, refusal: &Refusal) {
     house.note_after(ended(draft, Phase::Outcome, &Err(refusal.clone())));
 }
 
-/// Says no without reading a byte.
-fn turn_away(mut stream: UnixStream, refusal: Refusal) {
+/// Says no without looking at what was sent. That is awaited and thrown away all the same: a client
+/// cannot take an answer that comes before its request, and loses one whose connection is cut while it
+/// still sends.
+fn turn_away(mut stream: UnixStream, refusal: Refusal, place: Option<Connection>) {
+    // Who has too many of these too is cut off without a word.
+    let Some(place) = place else { return };
     tokio::task::spawn_local(async move {
+        let last_word = async {
+            stream.readable().await?;
+            stream.write_all(&reply::unserved(refusal)).await?;
+            stream.shutdown().await?;
+            tokio::io::copy(&mut stream.take(LONGEST_REQUEST), &mut tokio::io::sink()).await
+        };
         // A caller that does not take even this is gone.
-        let _gone = timeout(HEADER_TIME, stream.write_all(&reply::unserved(refusal))).await;
+        let _gone = timeout(HEADER_TIME, last_word).await;
+        drop(place);
     });
 }
 
