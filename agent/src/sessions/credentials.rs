@@ -1,5 +1,6 @@
 //! Session credentials in memory.
 
+use super::TOO_SHORT;
 use signet_protocol::api::SessionCredentials;
 use signet_protocol::{Code, Refusal};
 use std::ops::Deref;
@@ -49,7 +50,7 @@ impl Kept {
         let is_secret =
             |text: &str| (1..=LONGEST).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
         if !is_id(&got.access_key_id) {
-            return Err(wrong("no access key id"));
+            return Err(wrong("an access key id that is none"));
         }
         if !is_secret(&got.secret_access_key) || !is_secret(&got.session_token) {
             return Err(wrong("no secret or no session token"));
@@ -59,8 +60,9 @@ impl Kept {
             return Err(wrong("an account id that is not 12 digits"));
         }
         let ends = crate::clock::parse(&got.expiration).ok_or_else(|| wrong("an end that is no time"))?;
-        if ends <= now {
-            return Err(wrong("ended already; is the clock right?"));
+        if ends - now <= TOO_SHORT {
+            // Kept, they would be over for whoever waits for them, and the person asked again.
+            return Err(wrong("a minute to go at most: is the clock right?"));
         }
         Ok(Self { credentials: got, ends, lasted: ends - now })
     }

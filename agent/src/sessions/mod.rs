@@ -85,6 +85,18 @@ struct Held {
     until: OffsetDateTime,
 }
 
+impl Held {
+    /// The refusal, and when it is worth asking again.
+    fn refusal(&self, now: OffsetDateTime) -> Refusal {
+        // A second that has begun counts whole: whoever waits so long is asked.
+        let left = u64::try_from((self.until - now + Duration::nanoseconds(999_999_999)).whole_seconds())
+            .unwrap_or(0);
+        let why = self.why.clone();
+        let wait = why.retry_after.map_or(left, |own| own.max(left));
+        why.after(wait)
+    }
+}
+
 impl Slot {
     fn new() -> Self {
         Self { kept: None, lease: None, held: None, moved: watch::Sender::new(()) }
@@ -117,7 +129,7 @@ impl Sessions {
             return Next::Serve(kept.vend());
         }
         if let Some(held) = &slot.held {
-            return Next::Refused(held.why.clone());
+            return Next::Refused(held.refusal(now));
         }
         if let Some(lease) = &slot.lease {
             return Next::Wait(Waiter { asked: lease.asked.clone(), moved: slot.moved.subscribe() });
