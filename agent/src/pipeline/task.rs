@@ -102,8 +102,8 @@ pub(super) fn understand(house: &House, request: &UseRequest, now: OffsetDateTim
         UseAct::AddTotp { label } => {
             let record = known()?;
             if record.meta.factors.iter().any(|factor| factor.kind == FactorKind::Totp) {
-                let hint = format!("signet factor list --key {}", request.key);
-                return Err(Refusal::new(Code::Unsupported, "the key has a totp factor already", hint));
+                let message = "the key has a totp factor already";
+                return Err(Refusal::new(Code::Unsupported, message, "signet factor list"));
             }
             reason(Some(label))?;
             let factor = Factor {
@@ -117,8 +117,8 @@ pub(super) fn understand(house: &House, request: &UseRequest, now: OffsetDateTim
         UseAct::RemoveFactor { id } => {
             let record = known()?;
             if !record.meta.factors.iter().any(|factor| factor.id == *id) {
-                let hint = format!("signet factor list --key {}", request.key);
-                return Err(Refusal::new(Code::BadRequest, "the key has no such factor", hint));
+                let message = "the key has no such factor";
+                return Err(Refusal::new(Code::BadRequest, message, "signet factor list"));
             }
             change(record, "signet:RemoveFactor", Seed::Drop, |meta| meta.factors.retain(|f| f.id != *id))
         }
