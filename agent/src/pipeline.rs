@@ -118,10 +118,6 @@ fn permitted(
         }
     };
     let offered = offered(&house.config.token.kinds, &task.record.meta, &permit)?;
-    if permit.obligations().pin && !request.may_ask {
-        let message = "a question has to be asked, and there is nowhere to ask it";
-        return Err(Refusal::new(Code::NoPrompt, message, format!("signet exec {} -- true", request.key)));
-    }
     let serials = offered.iter().map(|token| token.serial.clone()).collect();
     let consent = match task.work {
         Work::Add => Consent::begin_without_code(permit, serials),
@@ -148,7 +144,8 @@ impl Use {
     async fn run(mut self, house: &House, tell: Sender<UseEvent>) {
         let mut held = Held::default();
         let mut asking = house.uses.open(&self.entry.id, self.uid);
-        let line = Line { house, tell: &tell, until: self.until };
+        let may_ask = self.request.may_ask;
+        let line = Line { house, tell: &tell, until: self.until, may_ask };
         let outcome = line.while_it_lasts(self.converse(&line, &mut held, &mut asking)).await;
         if let Some(child) = held.child.take() {
             child.end().await;
@@ -198,6 +195,7 @@ impl Use {
             record: STANDARD.encode(&self.task.record.bytes),
             header_sha256: self.task.record.header_sha256.clone(),
             act: self.task.act(gate)?,
+            kinds: line.house.config.token.kinds.clone(),
             wait_for_token: self.request.may_ask,
             deadline_ms: line.deadline_ms(),
             places: line.house.child_places(),

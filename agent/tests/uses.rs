@@ -96,13 +96,26 @@ fn refusals_before_a_token_is_asked_start_no_child_and_write_one_outcome() {
         assert_eq!((&line["phase"], &line["code"]), (&json!("outcome"), &json!(expected)), "{act}");
         assert_eq!((&line["result"], &line["token"]), (&json!("refused"), &json!(null)));
     }
-    let mut quiet = use_of("root", &identity());
-    quiet["may_ask"] = json!(false);
-    assert_eq!(agent.stream("/v1/uses", &quiet).code(), "no_prompt");
     let mut leased = use_of("root", &identity());
     leased["lease"] = json!("of nobody");
     assert_eq!(agent.stream("/v1/uses", &leased).code(), "bad_request");
     assert_eq!(agent.stream("/v1/uses", &use_of("nobody", &identity())).code(), "bad_request");
+}
+
+#[test]
+fn a_caller_who_cannot_ask_hears_what_the_token_says_and_is_asked_nothing() {
+    let agent = Agent::start().with_key("root");
+    let mut quiet = use_of("root", &identity());
+    quiet["may_ask"] = json!(false);
+    for (player, expected) in [("signs", "no_prompt"), ("misses", "token_absent")] {
+        agent.signer_is(player);
+        let mut events = agent.stream("/v1/uses", &quiet);
+        assert_eq!(events.until("accepted")["event"], "accepted");
+        let next = events.next().unwrap();
+        assert_eq!((&next["event"], &next["error"]["code"]), (&json!("refused"), &json!(expected)));
+        assert_eq!(agent.last_line("outcome")["code"], json!(expected));
+        assert_eq!(agent.children(), [""; 0], "{player}");
+    }
 }
 
 #[test]

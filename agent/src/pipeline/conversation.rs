@@ -58,6 +58,8 @@ pub(super) struct Line<'a> {
     pub(super) house: &'a House,
     pub(super) tell: &'a Sender<UseEvent>,
     pub(super) until: Instant,
+    /// Whether the caller can ask the person.
+    pub(super) may_ask: bool,
 }
 
 impl Line<'_> {
@@ -102,6 +104,15 @@ impl Line<'_> {
         Ok(place)
     }
 
+    /// Where nobody can be asked, a use ends at its first question: until then it may still say
+    /// something better, such as that the token is absent.
+    fn can_ask(&self) -> Result<(), Refusal> {
+        if self.may_ask {
+            return Ok(());
+        }
+        Err(Refusal::bare(Code::NoPrompt, "a question has to be asked, and there is nowhere to ask it"))
+    }
+
     /// Carries questions and answers until the child tells its outcome. `count` counts a code before
     /// it is handed on.
     pub(super) async fn carry(
@@ -128,6 +139,7 @@ impl Line<'_> {
                                         self.say(UseEvent::Waiting { what: WaitingFor::Token, tokens, seconds })?;
                                     }
                                     Event::Prompt(prompt) => {
+                                        self.can_ask()?;
                                         consent.asked(&prompt).map_err(breached)?;
                                         asking.ask(prompt.number);
                                         self.say(UseEvent::Prompt(prompt))?;

@@ -128,7 +128,8 @@ impl Deed {
     async fn run(mut self, house: &House, tell: Sender<UseEvent>) {
         let mut held = Held::default();
         let mut asking = house.uses.open(&self.entry.id, self.uid);
-        let line = Line { house, tell: &tell, until: self.until };
+        let may_ask = self.request.may_ask;
+        let line = Line { house, tell: &tell, until: self.until, may_ask };
         let outcome = line.while_it_lasts(self.converse(&line, &mut held, &mut asking)).await;
         if let Some(child) = held.child.take() {
             child.end().await;
