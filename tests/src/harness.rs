@@ -237,6 +237,32 @@ impl Signet {
         self.asked().iter().filter(|(asked, _)| asked == kind).count()
     }
 
+    /// From now on nobody answers: questions stand until [`Signet::release`].
+    ///
+    /// # Panics
+    /// When the file cannot be written.
+    pub fn hold(&self) {
+        fs::write(self.path("hold"), "").expect("a file can be made in our directory");
+    }
+
+    /// The person answers again.
+    ///
+    /// # Panics
+    /// When nobody was held up.
+    pub fn release(&self) {
+        fs::remove_file(self.path("hold")).expect("a file in our directory can be removed");
+    }
+
+    /// How many connections the agent has at its socket.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        // proc(5): the accepted end of a connection bears the path too; state 03 is connected.
+        let socket = format!(" {}", self.socket().display());
+        let table = read(Path::new("/proc/net/unix"));
+        let connected = |line: &&str| line.ends_with(&socket) && line.split_whitespace().nth(5) == Some("03");
+        table.lines().filter(connected).count()
+    }
+
     /// Runs `signet` to its end.
     #[must_use]
     pub fn run(&self, arguments: &[&str]) -> Ran {
@@ -295,6 +321,14 @@ impl Running {
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Whether it has ended.
+    ///
+    /// # Panics
+    /// When the kernel does not tell.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("our own child can be waited for").is_some()
     }
 
     /// Kills the program (SIGKILL).
@@ -377,7 +411,7 @@ fn read(path: &Path) -> String {
 }
 
 /// Looks at a condition until it holds; false when it does not in time.
-fn wait_until(mut condition: impl FnMut() -> bool) -> bool {
+pub fn wait_until(mut condition: impl FnMut() -> bool) -> bool {
     let deadline = Instant::now() + PATIENCE;
     while !condition() {
         if Instant::now() > deadline {

@@ -75,6 +75,8 @@ pub(super) struct Account {
     pub(super) root: Owner,
     pub(super) users: BTreeMap<String, Owner>,
     sessions: Vec<Session>,
+    /// Longest that new sessions last, in seconds.
+    longest: i64,
     pub(super) buckets: BTreeMap<String, Bucket>,
     /// Attributes that were set, by queue.
     pub(super) queues: BTreeMap<String, BTreeMap<String, String>>,
@@ -112,6 +114,7 @@ impl Account {
             root: Owner { keys: config.root_key.iter().map(key).collect(), ..Owner::default() },
             users,
             sessions: Vec::new(),
+            longest: i64::MAX,
             buckets: config.buckets.iter().map(|name| (name.clone(), locked())).collect(),
             queues: config.queues.iter().map(|name| (name.clone(), shut())).collect(),
             mfa_seed: seed,
@@ -171,11 +174,16 @@ impl Account {
             id: format!("ASIA{}", random_base32(16)?),
             secret: random_base64(30)?,
             token: random_base64(180)?,
-            expires: OffsetDateTime::now_utc() + Duration::seconds(seconds),
+            expires: OffsetDateTime::now_utc() + Duration::seconds(seconds.min(self.longest)),
             caller: Caller { principal, session: Some(mfa) },
         };
         self.sessions.push(session);
         self.sessions.last().ok_or_else(no_random)
+    }
+
+    /// Cuts the time of all sessions to come.
+    pub(super) fn cut_sessions(&mut self, seconds: i64) {
+        self.longest = seconds;
     }
 
     /// Lets all session credentials expire now.

@@ -154,6 +154,12 @@ impl StrictAws {
         lock(&self.shared.account).expire_sessions();
     }
 
+    /// Session credentials last no longer than this from now on, whatever is asked for: as though the
+    /// rest of their time had gone by.
+    pub fn cut_sessions(&self, seconds: i64) {
+        lock(&self.shared.account).cut_sessions(seconds);
+    }
+
     /// The attached and inline policies of a user, by name or ARN.
     #[must_use]
     pub fn user_policies(&self, user: &str) -> Vec<String> {
