@@ -130,12 +130,24 @@ impl Talk<'_> {
         let path = format!("/v1/uses/{}/answers", self.use_id);
         let sent: Result<IgnoredAny, Refusal> =
             self.client.post(&path, &api::Answer { number: prompt.number, sealed }).await;
-        // why there is no answer says more than what the agent makes of its absence
-        asked?;
+        if let Err(refusal) = asked {
+            self.hear_out().await;
+            // why there is no answer says more than what the agent makes of its absence
+            return Err(refusal);
+        }
         match sent {
             Ok(IgnoredAny) => Ok(None),
             // the use may have ended between question and answer: then its stream says how
             Err(refusal) => self.lines.event().await.map(Some).map_err(|_| refusal),
+        }
+    }
+
+    /// Listens until the use is over: only then is its outcome in the log, and its token free.
+    async fn hear_out(&mut self) {
+        while let Ok(event) = self.lines.event().await {
+            if matches!(event, UseEvent::Signed(_) | UseEvent::Done { .. } | UseEvent::Refused { .. }) {
+                return;
+            }
         }
     }
 
