@@ -41,6 +41,8 @@ pub struct Order {
     pub header_sha256: String,
     /// What is asked for.
     pub act: Act,
+    /// Kinds that the agent's configuration names; recipients of other kinds are passed over.
+    pub kinds: Vec<String>,
     /// Whether a token that is not there is waited for.
     pub wait_for_token: bool,
     /// Milliseconds the use may still take.

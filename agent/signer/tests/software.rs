@@ -408,6 +408,20 @@ fn a_key_file_that_others_could_have_touched_is_not_used() {
 }
 
 #[test]
+fn a_kind_that_is_not_in_force_is_passed_over() {
+    let folder = Folder::new();
+    let (token, mut strange) = (folder.token(), folder.token());
+    strange.kind = "abacus".into();
+    let mixed = record(&metadata(&[strange, token.clone()]), None);
+    let mut order = sign_order(&mixed, &folder.places(), None);
+    Use::start(&order).signed(&order, &GOOD);
+    // The software token is there, and would do: only its kind is not in force.
+    order.kinds = vec!["yubikey-piv".into()];
+    let refused = Use::start(&order).refused(&[]).with(Code::Unsupported);
+    assert_eq!(refused.token, None, "nothing was looked for");
+}
+
+#[test]
 fn a_token_that_comes_later_is_waited_for_until_the_deadline() {
     let folder = Folder::new();
     let token = folder.token();

@@ -129,22 +129,31 @@ pub struct Candidate {
     pub token: Box<dyn Token>,
 }
 
-/// The tokens of a record's recipients, in their order.
+/// The tokens of a record's recipients, in their order; those of a kind that is not in force are not
+/// offered.
 ///
 /// # Errors
-/// `unsupported` when a recipient is of a kind that this program was built without.
-pub fn candidates(recipients: &[Recipient], places: &Places) -> Result<Vec<Candidate>, Refusal> {
-    recipients
-        .iter()
-        .map(|recipient| {
-            let kind = TABLE.iter().find(|kind| kind.name == recipient.kind).ok_or_else(|| {
-                let message = format!("tokens of kind {} are not known here", recipient.kind);
-                Refusal::new(Code::Unsupported, message, "signet status")
-            })?;
-            let token = (kind.make)(places, recipient, public_key(recipient)?);
-            Ok(Candidate { name: name_of(recipient), token })
-        })
-        .collect()
+/// `unsupported` when none is offered, or one is of a kind that this program was built without.
+pub fn candidates(
+    recipients: &[Recipient],
+    in_force: &[String],
+    places: &Places,
+) -> Result<Vec<Candidate>, Refusal> {
+    let offered: Vec<&Recipient> =
+        recipients.iter().filter(|recipient| in_force.contains(&recipient.kind)).collect();
+    if offered.is_empty() {
+        let message = format!("no token of this key is of a kind in force ({})", in_force.join(", "));
+        return Err(Refusal::new(Code::Unsupported, message, "signet status"));
+    }
+    let candidate = |recipient: &Recipient| {
+        let kind = TABLE.iter().find(|kind| kind.name == recipient.kind).ok_or_else(|| {
+            let message = format!("tokens of kind {} are not known here", recipient.kind);
+            Refusal::new(Code::Unsupported, message, "signet status")
+        })?;
+        let token = (kind.make)(places, recipient, public_key(recipient)?);
+        Ok(Candidate { name: name_of(recipient), token })
+    };
+    offered.into_iter().map(candidate).collect()
 }
 
 /// How long one kind may wait before the others are looked at again.

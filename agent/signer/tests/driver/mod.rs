@@ -11,6 +11,7 @@ use signet_protocol::api::{SignRequest, UseAct, UseRequest};
 use signet_protocol::child::{
     Act, CHILD_ARGUMENT, ChildAnswer, CodeFate, Event, Order, Outcome, Places, Prompt, Seed, TotpGate,
 };
+use signet_protocol::kinds::KINDS;
 use signet_protocol::prompt::{answer_info, subject_input};
 use signet_protocol::record::{
     Custody, Factor, FactorKind, KeyKind, Metadata, Partition, Payload, Recipient,
@@ -143,6 +144,7 @@ fn order(record: &[u8], places: &Places, asked: UseAct, act: Act) -> Order {
         record: STANDARD.encode(record),
         header_sha256: header_of(record),
         act,
+        kinds: KINDS.iter().map(|kind| kind.name.to_owned()).collect(),
         wait_for_token: false,
         deadline_ms: 60_000,
         places: places.clone(),
