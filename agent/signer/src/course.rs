@@ -18,6 +18,8 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// A right code that is refused comes from a wrong clock.
 const CHECK_CLOCK: &str = "timedatectl";
+/// A code lives for so long.
+const WAIT: &str = "sleep 30";
 
 /// What is told of a use however it ends.
 struct Account {
@@ -51,11 +53,7 @@ fn course(
     let task = Task { record: &job.record, amz_date: job.amz_date() };
     let opened =
         found.token.open(&task, &answers.secret, talk).map_err(|error| error.into_refusal(&found.name))?;
-    account.code = answers.check_code(&job, &opened)?;
-    if account.code == CodeFate::Refused {
-        let message = "the code is wrong, or was used before";
-        return Err(Refusal::new(Code::FactorFailed, message, CHECK_CLOCK));
-    }
+    answers.check_code(&job, &opened, &mut account.code)?;
 
     let token = found.name.clone();
     match &job.work {
@@ -130,11 +128,13 @@ impl Answers {
             let seed = seed::typed(&talk.ask(question(PromptKind::TotpSeed, None))?)?;
             let text = "a code of the new factor, to confirm it".to_owned();
             let code = talk.ask(question(PromptKind::Totp, Some(text)))?;
-            answers.confirmed = code_of(seed.as_str(), &code, seconds(), None);
-            if answers.confirmed.is_none() {
-                let message = "the code does not belong to the new seed";
-                return Err(Refusal::new(Code::FactorFailed, message, CHECK_CLOCK));
-            }
+            answers.confirmed = match code_of(seed.as_str(), &code, seconds(), None) {
+                totp::Code::Good(step) => Some(step),
+                totp::Code::Used | totp::Code::Wrong => {
+                    let message = "the code does not belong to the new seed";
+                    return Err(Refusal::new(Code::FactorFailed, message, CHECK_CLOCK));
+                }
+            };
             answers.seed = Some(seed);
         }
         if let Some(text) = asks.consent
@@ -145,24 +145,37 @@ impl Answers {
         Ok(answers)
     }
 
-    /// Checks the code against the seed that was opened.
-    fn check_code(&self, job: &Job, opened: &Opened) -> Result<CodeFate, Refusal> {
+    /// Checks the code, where one was asked for, against the seed that was opened; `fate` is what
+    /// became of it.
+    fn check_code(&self, job: &Job, opened: &Opened, fate: &mut CodeFate) -> Result<(), Refusal> {
         let seed = opened.payload.read()?.totp_seed;
         if seed.is_some() != has_totp(&job.metadata) {
             return Err(disagree("whether the key has a code factor"));
         }
-        Ok(match (self.confirmed, job.totp, &self.code, seed) {
-            (Some(step), ..) => CodeFate::Accepted(step),
+        let code = match (self.confirmed, job.totp, &self.code, seed) {
+            (Some(step), ..) => totp::Code::Good(step),
             (None, Some(gate), Some((code, given)), Some(seed)) => {
-                code_of(seed, code, *given, gate.last_step).map_or(CodeFate::Refused, CodeFate::Accepted)
+                code_of(seed, code, *given, gate.last_step)
             }
-            (None, ..) => CodeFate::Unchecked,
-        })
+            (None, ..) => return Ok(()),
+        };
+        *fate = CodeFate::Refused;
+        match code {
+            totp::Code::Good(step) => {
+                *fate = CodeFate::Accepted(step);
+                Ok(())
+            }
+            totp::Code::Used => {
+                let message = "that code was used before: wait for the next one (up to 30 s)";
+                Err(Refusal::new(Code::FactorFailed, message, WAIT))
+            }
+            totp::Code::Wrong => Err(Refusal::new(Code::FactorFailed, "the code is wrong", CHECK_CLOCK)),
+        }
     }
 }
 
-fn code_of(seed: &str, code: &Typed, now: u64, last: Option<u64>) -> Option<u64> {
-    seed::decode(seed).and_then(|seed| totp::check(&seed, code, now, last))
+fn code_of(seed: &str, code: &Typed, now: u64, last: Option<u64>) -> totp::Code {
+    seed::decode(seed).map_or(totp::Code::Wrong, |seed| totp::check(&seed, code, now, last))
 }
 
 const fn question(kind: PromptKind, text: Option<String>) -> Question {

@@ -252,9 +252,11 @@ fn a_code_is_asked_for_and_taken_once() {
     let again = sign_order(&whole, &folder.places(), Some(TotpGate { last_step: Some(step) }));
     let refused = Use::start(&again).refused(&answers).with(Code::FactorFailed);
     assert_eq!(refused.code, CodeFate::Refused);
+    assert!(refused.refusal.message.starts_with("that code was used before"), "{:?}", refused.refusal);
     let wrong = if code == "000000" { "000001" } else { "000000" };
     let refused = Use::start(&order).refused(&[Some(PASSPHRASE), Some(wrong), Some("yes")]);
     assert_eq!((refused.refusal.code, refused.code), (Code::FactorFailed, CodeFate::Refused));
+    assert_eq!(refused.refusal.message, "the code is wrong");
     // Nothing is learnt about a code whose record did not open.
     let refused = Use::start(&order).refused(&[Some("wrong horse"), Some(&code), Some("yes")]);
     assert_eq!((refused.refusal.code, refused.code), (Code::PinFailed, CodeFate::Unchecked));

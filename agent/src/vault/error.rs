@@ -111,8 +111,8 @@ impl From<VaultError> for Refusal {
                 Self::bare(Code::FactorLocked, message).after(retry_after)
             }
             VaultError::Replay(key) => {
-                let message = format!("a code of {key} was used before");
-                Self::bare(Code::FactorFailed, message)
+                let message = format!("a code of {key} was used before: wait for the next one (up to 30 s)");
+                Self::new(Code::FactorFailed, message, "sleep 30")
             }
             VaultError::Random => Self::bare(Code::Internal, "the machine gives no randomness"),
             VaultError::Disk(error) => error.into(),

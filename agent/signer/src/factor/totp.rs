@@ -9,17 +9,32 @@ const STEP: u64 = 30;
 /// Digits of a code (RFC 4226, 5.3).
 const DIGITS: usize = 6;
 
-/// The step that `code` matches at `now` (seconds since 1970), if it is later than `last`.
+/// What a code is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    /// That of this step, and later than the last one.
+    Good(u64),
+    /// A right one, of a step that is not later than the last one: that was used, or passed over.
+    Used,
+    /// None of this time.
+    Wrong,
+}
+
+/// What `code` is at `now` (seconds since 1970), where `last` is the last step that was used.
 ///
 /// All three candidates are computed and compared whatever matches; the time taken tells nothing.
 #[must_use]
-pub fn check(seed: &[u8], code: &[u8], now: u64, last: Option<u64>) -> Option<u64> {
-    let typed = number(code)?;
+pub fn check(seed: &[u8], code: &[u8], now: u64, last: Option<u64>) -> Code {
+    let Some(typed) = number(code) else { return Code::Wrong };
     let step = now / STEP;
     // Two steps may share a code: the later one is taken, so that neither is good again.
-    [step.saturating_sub(1), step, step.saturating_add(1)].into_iter().fold(None, |found, step| {
-        let fits = same(hotp(seed, step), typed) & u8::from(last.is_none_or(|last| step > last));
-        if fits == 1 { Some(step) } else { found }
+    [step.saturating_sub(1), step, step.saturating_add(1)].into_iter().fold(Code::Wrong, |found, step| {
+        let fits = same(hotp(seed, step), typed) == 1;
+        match (fits, last.is_none_or(|last| step > last)) {
+            (true, true) => Code::Good(step),
+            (true, false) => Code::Used,
+            (false, _) => found,
+        }
     })
 }
 
@@ -76,7 +91,7 @@ mod tests {
             (2_000_000_000, "279037"),
             (20_000_000_000, "353130"),
         ] {
-            assert_eq!(check(SEED, code.as_bytes(), now, None), Some(now / 30), "{now}");
+            assert_eq!(check(SEED, code.as_bytes(), now, None), Code::Good(now / 30), "{now}");
         }
     }
 
@@ -88,34 +103,36 @@ mod tests {
     fn one_step_to_either_side_and_no_further() {
         let (step, now) = (1000, 1000 * 30 + 7);
         for near in [step - 1, step, step + 1] {
-            assert_eq!(check(SEED, code(near).as_bytes(), now, None), Some(near));
+            assert_eq!(check(SEED, code(near).as_bytes(), now, None), Code::Good(near));
         }
         for far in [step - 2, step + 2] {
-            assert_eq!(check(SEED, code(far).as_bytes(), now, None), None);
+            assert_eq!(check(SEED, code(far).as_bytes(), now, None), Code::Wrong);
         }
     }
 
     #[test]
     fn no_step_twice_and_none_before_the_last() {
         let (step, now) = (1000, 1000 * 30);
-        assert_eq!(check(SEED, code(step).as_bytes(), now, Some(step)), None);
-        assert_eq!(check(SEED, code(step - 1).as_bytes(), now, Some(step)), None);
-        assert_eq!(check(SEED, code(step + 1).as_bytes(), now, Some(step)), Some(step + 1));
-        assert_eq!(check(SEED, code(step).as_bytes(), now, Some(u64::MAX)), None);
+        assert_eq!(check(SEED, code(step).as_bytes(), now, Some(step)), Code::Used);
+        assert_eq!(check(SEED, code(step - 1).as_bytes(), now, Some(step)), Code::Used);
+        assert_eq!(check(SEED, code(step + 1).as_bytes(), now, Some(step)), Code::Good(step + 1));
+        assert_eq!(check(SEED, code(step).as_bytes(), now, Some(u64::MAX)), Code::Used);
+        let wrong = if code(step) == "000000" { "000001" } else { "000000" };
+        assert_eq!(check(SEED, wrong.as_bytes(), now, Some(u64::MAX)), Code::Wrong);
     }
 
     #[test]
     fn what_is_not_six_digits_is_no_code() {
         for wrong in ["", "28708", "2870822", "28708a", "+28708", "２８７０８２", "-1", "287082\n"] {
-            assert_eq!(check(SEED, wrong.as_bytes(), 59, None), None, "{wrong}");
+            assert_eq!(check(SEED, wrong.as_bytes(), 59, None), Code::Wrong, "{wrong}");
         }
-        assert_eq!(check(SEED, b"287 082", 59, None), Some(1));
-        assert_eq!(check(SEED, b"287083", 59, None), None);
+        assert_eq!(check(SEED, b"287 082", 59, None), Code::Good(1));
+        assert_eq!(check(SEED, b"287083", 59, None), Code::Wrong);
     }
 
     #[test]
     fn the_ends_of_time_do_not_panic() {
-        assert_eq!(check(SEED, code(0).as_bytes(), 0, None), Some(0));
+        assert_eq!(check(SEED, code(0).as_bytes(), 0, None), Code::Good(0));
         let _ = check(SEED, b"000000", u64::MAX, None);
     }
 }
