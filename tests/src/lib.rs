@@ -5,3 +5,4 @@ pub mod aws;
 pub mod card;
 pub mod harness;
 pub mod pcsc;
+pub mod process;

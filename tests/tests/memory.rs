@@ -24,6 +24,7 @@ use signet_tests::aws::totp_code;
 use signet_tests::card::{Card, Profile, Touch};
 use signet_tests::harness::{Ran, Setup, Signet};
 use signet_tests::pcsc::Pcscd;
+use signet_tests::process::children_of;
 
 const USES: usize = 50;
 /// Of them with the factor: a code is good once, and no later step than the next one is taken.
@@ -208,17 +209,8 @@ fn days() -> BTreeSet<String> {
     BTreeSet::from([name(now), name(now + time::Duration::DAY)])
 }
 
-/// Signers whose parent is this process.
 fn signers_of(agent: u32) -> Vec<u32> {
-    let of = |pid: u32| {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        let (name, rest) = stat.split_once('(')?.1.rsplit_once(')')?;
-        let parent: u32 = rest.split_whitespace().nth(1)?.parse().ok()?;
-        (name == "signet-signer" && parent == agent).then_some(pid)
-    };
-    let pids =
-        fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    pids.filter_map(of).collect()
+    children_of(agent, "signet-signer")
 }
 
 fn sign(signet: &Signet, key: &str, more: &[&str]) -> Ran {
