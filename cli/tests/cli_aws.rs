@@ -5,7 +5,10 @@
 
 mod stub;
 
+use rustix::fs::{Mode, OFlags};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::{Value, json};
+use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -250,6 +253,29 @@ fn a_request_goes_to_the_signed_host_and_follows_no_redirect() {
     assert!(elsewhere.seen().is_empty());
     // nothing tells the service of a loopback host
     assert_eq!(run("/", &[]).status.code(), Some(2));
+}
+
+#[test]
+fn an_answer_on_a_terminal_ends_its_line_and_nowhere_else() {
+    for (body, shown) in [("<ok/>", "<ok/>\r\n"), ("<ok/>\n", "<ok/>\r\n"), ("", "")] {
+        let aws = StubAws::new(move |_| response("200 OK", "", body));
+        let agent = agent("root");
+        let url = format!("{}/?Action=GetCallerIdentity&Version=2011-06-15", aws.url);
+        let args = ["request", "prod", &url, "--service", "sts", "--region", "us-east-1"];
+        let piped = signet(&agent, &aws, &args).output().unwrap();
+        assert_eq!(piped.stdout, body.as_bytes());
+
+        let mut master = std::fs::File::from(openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap());
+        grantpt(&master).unwrap();
+        unlockpt(&master).unwrap();
+        let name = ptsname(&master, Vec::new()).unwrap();
+        let screen = rustix::fs::open(&name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
+        assert!(signet(&agent, &aws, &args).stdout(Stdio::from(screen)).status().unwrap().success());
+        let mut told = Vec::new();
+        // With nobody left at the other end, reading ends in EIO (pty(7)).
+        let _hung_up = master.read_to_end(&mut told);
+        assert_eq!(String::from_utf8(told).unwrap(), shown);
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::prompt::Question;
 use signet_protocol::{Code, PromptKind, Refusal};
 use signet_sigv4::Url;
 use std::fs::File;
-use std::io::Read;
+use std::io::{IsTerminal, Read};
 use std::process::ExitCode;
 
 /// Does the command.
@@ -24,6 +24,10 @@ pub(crate) fn run(cx: &Context, args: &Request) -> Done {
         courier::call(cx, &args.name, &outgoing, args.reason.clone(), None).await
     })?;
     output::bytes_out(&answer.body)?;
+    // a prompt belongs on a line of its own; a pipe gets the body and nothing else
+    if std::io::stdout().is_terminal() && answer.body.last().is_some_and(|last| *last != b'\n') {
+        output::bytes_out(b"\n")?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 
