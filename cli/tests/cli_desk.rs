@@ -51,7 +51,9 @@ fn list_has_the_members_of_the_contract_and_no_others() {
     found.sort_unstable();
     assert_eq!(found, expected);
     let text = agent.signet(&["ls"]).output().unwrap();
-    assert!(String::from_utf8_lossy(&text.stdout).contains("prod  root  123456789012"));
+    let table = String::from_utf8_lossy(&text.stdout);
+    assert!(table.contains("prod  root  123456789012"), "{table}");
+    assert!(table.contains("  sealed to the token  42  "), "{table}");
 }
 
 #[test]
@@ -95,6 +97,9 @@ fn show_and_factor_list_tell_what_is_known() {
         json_of(&agent.signet(&["show", "prod", "-o", "json"]).output().unwrap())["key"]["name"],
         "prod"
     );
+    let text = agent.signet(&["show", "prod"]).output().unwrap();
+    let custody = "custody: sealed to the token; in one signer process for milliseconds a use\n";
+    assert!(String::from_utf8_lossy(&text.stdout).contains(custody), "{text:?}");
     assert_eq!(agent.signet(&["show", "other"]).output().unwrap().status.code(), Some(77));
     assert_eq!(agent.signet(&["show", "../x"]).output().unwrap().status.code(), Some(2));
     let told = json_of(&agent.signet(&["factor", "list", "-o", "json"]).output().unwrap());

@@ -107,10 +107,10 @@ pub(super) fn kind(kind: KeyKind) -> &'static str {
     }
 }
 
-/// Where the secret is, in plain words.
-pub(super) fn custody(custody: Custody) -> &'static str {
+/// Where the secret is when nobody uses it, in plain words that fit a column.
+fn custody(custody: Custody) -> &'static str {
     match custody {
-        Custody::Sealed => "sealed; in one signer for milliseconds a use",
+        Custody::Sealed => "sealed to the token",
     }
 }
 

@@ -1,13 +1,13 @@
 //! `signet show`: everything that is known of one key without opening it.
 
-use super::list::{custody, kind, known, listed, partition, warn};
+use super::list::{kind, known, listed, partition, warn};
 use super::{Done, policy};
 use crate::args::{Format, Show};
 use crate::context::Context;
 use crate::output;
 use serde::Serialize;
 use signet_protocol::api::{KeyInfo, Keys, RefusedKey};
-use signet_protocol::record::is_key_name;
+use signet_protocol::record::{Custody, is_key_name};
 use signet_protocol::rule::Part;
 use signet_protocol::{Code, Refusal, VERSION};
 use std::process::ExitCode;
@@ -101,6 +101,13 @@ fn lines(key: &KeyInfo) -> Vec<(&'static str, String)> {
         lines.push(("rotate at aws", why.clone()));
     }
     lines
+}
+
+/// Where the secret is, and where it comes to, in plain words.
+fn custody(custody: Custody) -> &'static str {
+    match custody {
+        Custody::Sealed => "sealed to the token; in one signer process for milliseconds a use",
+    }
 }
 
 #[cfg(test)]
