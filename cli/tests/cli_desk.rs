@@ -242,6 +242,27 @@ fn status_tells_both_versions_and_doctor_finds_a_key_in_plain_text() {
     let (_, agent) = desk();
     let told = json_of(&agent.signet(&["status", "-o", "json"]).output().unwrap());
     assert_eq!(told["agent_version"], told["cli_version"]);
+    let socket = agent.dir.path().join("agent.sock");
+    assert_eq!(told["cli_socket"]["path"], socket.to_str().unwrap());
+    assert_eq!(told["cli_socket"]["origin"], "environment");
+    let text = agent.signet(&["status"]).output().unwrap();
+    let text = String::from_utf8_lossy(&text.stdout);
+    for line in [
+        format!("signet: {}", env!("CARGO_PKG_VERSION")),
+        format!("signet-agent: {}", env!("CARGO_PKG_VERSION")),
+        format!("socket in force: {} (SIGNET_SOCK names it)", socket.display()),
+        "agent's socket: /s".to_owned(),
+        "state: /nonexistent/state".to_owned(),
+        "config: none, defaults are in force".to_owned(),
+        "policy: none".to_owned(),
+        "kinds of token: software".to_owned(),
+        "extra hosts: 127.0.0.1:4566".to_owned(),
+        "audit anchor: none".to_owned(),
+        "hardening: no core dumps: on".to_owned(),
+        "hardening: memory locked: off (the limit of locked memory is 8192 KiB)".to_owned(),
+    ] {
+        assert!(text.lines().any(|told| told == line), "{line} is not in\n{text}");
+    }
     std::fs::create_dir(agent.dir.path().join(".aws")).unwrap();
     std::fs::write(agent.dir.path().join(".aws/credentials"), "[a]\naws_access_key_id = AKIAX\n").unwrap();
     let output = agent.signet(&["doctor", "-o", "json"]).output().unwrap();

@@ -2,6 +2,7 @@
 //!
 //! Order of the contract: `--socket`, `SIGNET_SOCK`, the system's, the personal one.
 
+use serde::Serialize;
 use signet_protocol::{Code, Refusal};
 use std::env;
 use std::ffi::OsString;
@@ -14,14 +15,29 @@ const SYSTEM_DIR: &str = "/run/signet";
 const SYSTEM: &str = "/run/signet/agent.sock";
 
 /// How the socket was chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Origin {
-    /// `--socket` or `SIGNET_SOCK`.
-    Named,
+    /// `--socket`.
+    Flag,
+    /// `SIGNET_SOCK`.
+    Environment,
     /// The system agent's.
     System,
     /// The personal default.
     Personal,
+}
+
+impl Origin {
+    /// Why it is the one in force.
+    pub(crate) fn why(self) -> &'static str {
+        match self {
+            Self::Flag => "--socket names it",
+            Self::Environment => "SIGNET_SOCK names it",
+            Self::System => "the system agent's is there",
+            Self::Personal => "the personal default",
+        }
+    }
 }
 
 /// The socket in force.
@@ -35,10 +51,10 @@ impl Socket {
     /// Finds it; `flag` is `--socket`.
     pub(crate) fn find(flag: Option<&Path>) -> Self {
         if let Some(path) = flag {
-            return Self { path: path.to_owned(), origin: Origin::Named };
+            return Self { path: path.to_owned(), origin: Origin::Flag };
         }
         if let Some(path) = set("SIGNET_SOCK") {
-            return Self { path: path.into(), origin: Origin::Named };
+            return Self { path: path.into(), origin: Origin::Environment };
         }
         // a directory that may not be searched is there too: "join the group" is the answer then
         let hidden = |error: io::Error| error.kind() == io::ErrorKind::PermissionDenied;
@@ -86,7 +102,7 @@ impl Socket {
             );
         }
         let hint = match self.origin {
-            Origin::Named => format!("signet-agent --socket {path}"),
+            Origin::Flag | Origin::Environment => format!("signet-agent --socket {path}"),
             Origin::System => "sudo systemctl restart signet-agent".to_owned(),
             Origin::Personal => "signet-agent".to_owned(),
         };

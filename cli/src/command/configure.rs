@@ -100,7 +100,7 @@ fn line(cx: &Context, key: &str, args: &Configure) -> Result<String, Refusal> {
         .map_err(|error| Refusal::bare(Code::Internal, format!("/proc/self/exe: {error}")))?;
     let mut words = vec![text(&own)?];
     let socket = cx.client().socket();
-    if socket.origin() == Origin::Named {
+    if matches!(socket.origin(), Origin::Flag | Origin::Environment) {
         let path = std::path::absolute(socket.path())
             .map_err(|error| Refusal::bare(Code::Internal, format!("the socket: {error}")))?;
         words.extend(["--socket".to_owned(), text(&path)?]);

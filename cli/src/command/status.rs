@@ -2,6 +2,7 @@
 
 use super::Done;
 use crate::args::Format;
+use crate::client::Origin;
 use crate::context::Context;
 use crate::output;
 use serde::Serialize;
@@ -14,15 +15,25 @@ struct Document<'a> {
     #[serde(flatten)]
     agent: &'a Status,
     cli_version: &'static str,
+    cli_socket: InForce,
     prompt: String,
+}
+
+/// The socket that this command line speaks to, and why it is that one.
+#[derive(Serialize)]
+struct InForce {
+    path: String,
+    origin: Origin,
 }
 
 /// Does the command.
 pub(crate) fn run(cx: &Context) -> Done {
     let agent: Status = cx.get("/v1/status")?;
     let prompt = cx.prompts().describe();
-    let rows = rows(&agent, &prompt);
-    let document = Document { agent: &agent, cli_version: env!("CARGO_PKG_VERSION"), prompt };
+    let socket = cx.client().socket();
+    let cli_socket = InForce { path: socket.path().to_string_lossy().into_owned(), origin: socket.origin() };
+    let rows = rows(&agent, &cli_socket, &prompt);
+    let document = Document { agent: &agent, cli_version: env!("CARGO_PKG_VERSION"), cli_socket, prompt };
     match cx.format() {
         Format::Text => {
             for row in &rows {
@@ -34,20 +45,20 @@ pub(crate) fn run(cx: &Context) -> Done {
     Ok(ExitCode::SUCCESS)
 }
 
-fn rows(agent: &Status, prompt: &str) -> Vec<Vec<String>> {
+fn rows(agent: &Status, socket: &InForce, prompt: &str) -> Vec<Vec<String>> {
     let none = |text: &str| if text.is_empty() { "none".to_owned() } else { text.to_owned() };
-    let file =
-        |name: &Option<String>| name.clone().unwrap_or_else(|| "none, defaults are in force".to_owned());
+    let config = agent.config.as_deref().unwrap_or("none, defaults are in force");
     let pcsc = if agent.pcsc_socket.is_empty() { "the system's" } else { &agent.pcsc_socket };
     let counts = &agent.counts;
     let mut rows = vec![
         ("signet", env!("CARGO_PKG_VERSION").to_owned()),
         ("signet-agent", agent.agent_version.clone()),
         ("agent", format!("pid {}, uid {}, up for {} s", agent.pid, agent.uid, agent.uptime)),
-        ("socket", agent.socket.clone()),
+        ("socket in force", format!("{} ({})", socket.path, socket.origin.why())),
+        ("agent's socket", agent.socket.clone()),
         ("state", agent.state_dir.clone()),
-        ("config", file(&agent.config)),
-        ("policy", file(&agent.policy)),
+        ("config", config.to_owned()),
+        ("policy", none(agent.policy.as_deref().unwrap_or_default())),
         ("vault", agent.vault_id.clone()),
         ("holds", format!("{} keys, {} tokens, {} sessions", counts.keys, counts.tokens, counts.sessions)),
         ("kinds of token", agent.kinds.join(" ")),

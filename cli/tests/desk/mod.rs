@@ -137,8 +137,10 @@ pub(crate) fn key(name: &str, kind: &str, account: &Value) -> Value {
 pub(crate) fn status() -> Value {
     json!({"version": 1, "agent_version": env!("CARGO_PKG_VERSION"), "pid": 7, "uid": 1000, "uptime": 5,
         "socket": "/s", "state_dir": "/nonexistent/state", "config": null, "policy": null,
-        "vault_id": "0123456789abcdef0123456789abcdef", "kinds": ["software"], "extra_hosts": [],
-        "pcsc_socket": "", "hardening": [{"name": "no core dumps", "on": true, "why": null}],
+        "vault_id": "0123456789abcdef0123456789abcdef", "kinds": ["software"],
+        "extra_hosts": ["127.0.0.1:4566"], "pcsc_socket": "",
+        "hardening": [{"name": "no core dumps", "on": true, "why": null},
+            {"name": "memory locked", "on": false, "why": "the limit of locked memory is 8192 KiB"}],
         "head": {"version": 1, "seq": 0, "hash": "0".repeat(64)}, "anchor": "",
         "counts": {"keys": 0, "tokens": 1, "sessions": 0}})
 }
