@@ -128,6 +128,8 @@ fn every_command_has_help_with_an_example() {
         let args: Vec<&str> = path.iter().map(String::as_str).chain(["--help"]).collect();
         let (code, stdout, stderr) = failed(&args);
         assert_eq!((code, stderr.as_str()), (0, ""), "{args:?}");
+        let first = stdout.lines().next().unwrap_or_default();
+        assert!(first.contains(' ') && !first.contains('`'), "{args:?} is headed {first:?}");
         let example =
             stdout.split("Example:\n  signet").nth(1).unwrap_or_else(|| panic!("{args:?} has no example"));
         assert_eq!(example.trim().lines().count(), 1, "{args:?}");

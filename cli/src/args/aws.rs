@@ -4,7 +4,7 @@ use crate::duration::Seconds;
 use clap::Args;
 use std::ffi::OsString;
 
-/// `signet sign`.
+// `signet sign`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  signet sign prod-root --service sts --region us-east-1 < request.http")]
 pub(crate) struct Sign {
@@ -16,12 +16,12 @@ pub(crate) struct Sign {
     /// Region of the credential scope
     #[arg(long)]
     pub(crate) region: String,
-    /// Why; shown at the prompt as your claim and kept in the audit log
+    /// Why; shown at the prompt as your claim and kept in the audit log [default: none]
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
 }
 
-/// `signet request`.
+// `signet request`.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  signet request prod-root 'https://sts.us-east-1.amazonaws.com/' -d 'Action=GetCallerIdentity&Version=2011-06-15'"
@@ -34,10 +34,10 @@ pub(crate) struct Request {
     /// Method [default: GET, or POST with -d]
     #[arg(short = 'X', long = "request", value_name = "METHOD")]
     pub(crate) method: Option<String>,
-    /// Header; may be repeated
+    /// Header; may be repeated [default: none]
     #[arg(short = 'H', long = "header", value_name = "'k: v'")]
     pub(crate) header: Vec<String>,
-    /// Body, or @FILE (@- for standard input); several are joined with &
+    /// Body, or @FILE (@- for standard input); several are joined with & [default: no body]
     #[arg(short = 'd', long = "data", value_name = "DATA|@FILE")]
     pub(crate) data: Vec<String>,
     /// Service of the credential scope [default: inferred from the host]
@@ -46,10 +46,10 @@ pub(crate) struct Request {
     /// Region of the credential scope [default: inferred from the host]
     #[arg(long)]
     pub(crate) region: Option<String>,
-    /// AWS MFA device; its code is asked for and sent with the request
+    /// AWS MFA device; its code is asked for and sent with the request [default: none]
     #[arg(long, value_name = "ARN")]
     pub(crate) mfa_serial: Option<String>,
-    /// Why; shown at the prompt as your claim and kept in the audit log
+    /// Why; shown at the prompt as your claim and kept in the audit log [default: none]
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
 }
@@ -63,15 +63,15 @@ pub(crate) struct SessionArgs {
     /// Region of the STS endpoint [default: AWS_REGION, AWS_DEFAULT_REGION, else that of the key's partition]
     #[arg(long)]
     pub(crate) region: Option<String>,
-    /// AWS MFA device; its code is asked for
+    /// AWS MFA device; its code is asked for [default: none]
     #[arg(long, value_name = "ARN")]
     pub(crate) mfa_serial: Option<String>,
-    /// Why; shown at the prompt as your claim and kept in the audit log
+    /// Why; shown at the prompt as your claim and kept in the audit log [default: none]
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
 }
 
-/// `signet credential-process`.
+// `signet credential-process`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  signet credential-process prod-root --duration 1h")]
 pub(crate) struct CredentialProcess {
@@ -84,7 +84,7 @@ pub(crate) struct CredentialProcess {
     pub(crate) timeout: Seconds,
 }
 
-/// `signet configure`.
+// `signet configure`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  signet configure root --key prod-root --region us-east-1")]
 pub(crate) struct Configure {
@@ -93,7 +93,7 @@ pub(crate) struct Configure {
     /// Name of the key [default: the name of the profile]
     #[arg(long, value_name = "NAME")]
     pub(crate) key: Option<String>,
-    /// Region to write into the profile
+    /// Region to write into the profile [default: none; the tools choose]
     #[arg(long)]
     pub(crate) region: Option<String>,
     /// How long the session credentials shall last
@@ -107,7 +107,7 @@ pub(crate) struct Configure {
     pub(crate) remove: bool,
 }
 
-/// `signet exec`.
+// `signet exec`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  signet exec prod-root -- aws s3api get-bucket-policy --bucket locked")]
 pub(crate) struct Exec {
@@ -120,7 +120,7 @@ pub(crate) struct Exec {
     pub(crate) command: Vec<OsString>,
 }
 
-/// `signet forget`.
+// `signet forget`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  signet forget prod-root")]
 pub(crate) struct Forget {

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
-/// `signet add`.
+// `signet add`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  signet add prod-root --kind root --csv rootkey.csv --totp new")]
 pub(crate) struct Add {
@@ -12,7 +12,7 @@ pub(crate) struct Add {
     /// Whose access key it is
     #[arg(long, value_enum)]
     pub(crate) kind: KindArg,
-    /// Read id and secret from a CSV file of the console
+    /// Read id and secret from a CSV file of the console [default: both are asked for]
     #[arg(long, value_name = "FILE", conflicts_with_all = ["aws_profile", "stdin"])]
     pub(crate) csv: Option<PathBuf>,
     /// Read id and secret from a profile of the AWS tools
@@ -33,10 +33,10 @@ pub(crate) struct Add {
     /// Serial of a token to seal to; may be repeated [default: all enrolled tokens]
     #[arg(long, value_name = "SERIAL")]
     pub(crate) token: Vec<String>,
-    /// Check a one-time code at each use: with a new seed, or with one that you type
+    /// Check a one-time code at each use: with a new seed, or with one that you type [default: no code]
     #[arg(long, value_enum)]
     pub(crate) totp: Option<TotpSource>,
-    /// Write the QR code of a new seed to this PNG file instead of the screen
+    /// Write the QR code of a new seed to this PNG file [default: the screen]
     #[arg(long, value_name = "FILE.png", requires = "totp")]
     pub(crate) qr: Option<PathBuf>,
     /// Keep a root key without a second factor
@@ -87,7 +87,7 @@ pub(crate) enum TotpSource {
     Ask,
 }
 
-/// `signet show`.
+// `signet show`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  signet show prod-root")]
 pub(crate) struct Show {
@@ -95,7 +95,7 @@ pub(crate) struct Show {
     pub(crate) name: String,
 }
 
-/// `signet remove`.
+// `signet remove`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  signet remove prod-root")]
 pub(crate) struct Remove {
@@ -109,7 +109,7 @@ pub(crate) struct Remove {
     pub(crate) lost: bool,
 }
 
-/// `signet factor`.
+// `signet factor`.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Example:\n  signet factor list")]
 pub(crate) enum FactorCommand {
@@ -130,7 +130,7 @@ pub(crate) enum FactorCommand {
     },
 }
 
-/// `signet factor add`.
+// `signet factor add`.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Example:\n  signet factor add totp --key prod-root")]
 pub(crate) enum FactorKindCommand {
@@ -140,16 +140,16 @@ pub(crate) enum FactorKindCommand {
         /// Name of the key
         #[arg(long, value_name = "NAME")]
         key: String,
-        /// What you call it
+        /// What you call it [default: no label]
         #[arg(long, value_name = "TEXT")]
         label: Option<String>,
-        /// Write the QR code of a new seed to this PNG file instead of the screen
+        /// Make a new seed and write its QR code to this PNG file [default: the seed is asked for]
         #[arg(long, value_name = "FILE.png")]
         qr: Option<PathBuf>,
     },
 }
 
-/// `signet policy`.
+// `signet policy`.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Example:\n  signet policy presets")]
 pub(crate) enum PolicyCommand {

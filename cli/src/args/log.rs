@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
-/// `signet audit`.
+// `signet audit`.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Example:\n  signet audit verify")]
 pub(crate) enum AuditCommand {
@@ -12,7 +12,7 @@ pub(crate) enum AuditCommand {
     /// Print the head of the chain, to be kept elsewhere
     #[command(after_help = "Example:\n  signet audit head >> /mnt/usb/signet-heads")]
     Head {
-        /// Read this copy of the log, without an agent
+        /// Read this copy of the log, without an agent [default: the agent's log]
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
     },
@@ -20,40 +20,40 @@ pub(crate) enum AuditCommand {
     Verify(Verify),
 }
 
-/// `signet audit log`.
+// `signet audit log`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  signet audit log --since 2026-11-01T00:00:00Z --key prod-root")]
 pub(crate) struct Log {
-    /// From this time on (RFC 3339 UTC, or a date)
+    /// From this time on: RFC 3339 UTC, or a date [default: the first entry]
     #[arg(long, value_name = "TIME")]
     pub(crate) since: Option<String>,
-    /// Before this time (RFC 3339 UTC, or a date)
+    /// Before this time: RFC 3339 UTC, or a date [default: the last entry]
     #[arg(long, value_name = "TIME")]
     pub(crate) until: Option<String>,
-    /// Entries of this key
+    /// Entries of this key [default: all]
     #[arg(long, value_name = "NAME")]
     pub(crate) key: Option<String>,
-    /// Entries of this token
+    /// Entries of this token [default: all]
     #[arg(long, value_name = "SERIAL")]
     pub(crate) token: Option<String>,
-    /// Read this copy of the log, without an agent
+    /// Read this copy of the log, without an agent [default: the agent's log]
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
 }
 
-/// `signet audit verify`.
+// `signet audit verify`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  signet audit verify --dir /mnt/backup/audit --head 42:9f86d081…")]
 pub(crate) struct Verify {
-    /// A head kept elsewhere that must be part of the chain
+    /// A head kept elsewhere that must be part of the chain [default: none]
     #[arg(long, value_name = "SEQ:HASH")]
     pub(crate) head: Option<String>,
-    /// Read this copy of the log, without an agent
+    /// Read this copy of the log, without an agent [default: the agent's log]
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
 }
 
-/// `signet completion`.
+// `signet completion`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  signet completion bash > /etc/bash_completion.d/signet")]
 pub(crate) struct Completion {

@@ -19,7 +19,7 @@ pub(crate) use token::{Init, TokenCommand};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
-/// `signet`: AWS root and break-glass keys, sealed to a hardware token.
+/// AWS root and break-glass keys, sealed to a hardware token
 #[derive(Debug, Parser)]
 #[command(name = "signet", version, about, long_about = None, disable_help_subcommand = true)]
 #[command(

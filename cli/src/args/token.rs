@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-/// `signet init`.
+// `signet init`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  signet init --kind yubikey-piv")]
 pub(crate) struct Init {
@@ -17,7 +17,7 @@ pub(crate) struct Init {
     pub(crate) yes: bool,
 }
 
-/// `signet token`.
+// `signet token`.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Example:\n  signet token list")]
 pub(crate) enum TokenCommand {
@@ -41,14 +41,14 @@ pub(crate) enum TokenCommand {
     Unblock(Serial),
 }
 
-/// One token.
+// One token.
 #[derive(Debug, Args)]
 pub(crate) struct Serial {
     /// Serial of the token
     pub(crate) serial: String,
 }
 
-/// `signet token enrol`.
+// `signet token enrol`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  signet token enrol --kind yubikey-piv --label 'safe, left drawer'")]
 pub(crate) struct Enrol {
@@ -61,7 +61,7 @@ pub(crate) struct Enrol {
     /// PIV slot, 95 down to 82, or 9d [default: the first empty retired slot, 95 downwards]
     #[arg(long, value_name = "SLOT")]
     pub(crate) slot: Option<String>,
-    /// What you call the token
+    /// What you call the token [default: no label]
     #[arg(long, value_name = "TEXT")]
     pub(crate) label: Option<String>,
 }
