@@ -18,13 +18,14 @@ const NOT_RUNNABLE: u8 = 126;
 const NOT_FOUND: u8 = 127;
 
 /// Where the AWS tools would find other credentials, or another profile to take them from.
-const OTHERS: [&str; 13] = [
+const OTHERS: [&str; 14] = [
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",
     "AWS_ACCESS_KEY",
     "AWS_SECRET_KEY",
     "AWS_SECURITY_TOKEN",
     "AWS_ACCOUNT_ID",
+    "AWS_CREDENTIAL_FILE",
     "AWS_ROLE_ARN",
     "AWS_ROLE_SESSION_NAME",
     "AWS_WEB_IDENTITY_TOKEN_FILE",
@@ -33,6 +34,9 @@ const OTHERS: [&str; 13] = [
     "AWS_CONTAINER_AUTHORIZATION_TOKEN",
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
 ];
+
+/// How the names of bearer tokens begin, one for each service; they win over access keys there.
+const BEARER: &[u8] = b"AWS_BEARER_TOKEN_";
 
 /// Does the command.
 pub(crate) fn run(cx: &Context, args: Exec) -> Done {
@@ -56,6 +60,9 @@ fn shell() -> OsString {
 /// Puts these credentials in the environment, and every other way to find some out of it.
 fn equip(command: &mut Command, key: &str, session: &Session) {
     for name in OTHERS {
+        command.env_remove(name);
+    }
+    for (name, _) in env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(BEARER)) {
         command.env_remove(name);
     }
     let credentials = &session.credentials;
