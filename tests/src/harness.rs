@@ -214,6 +214,17 @@ impl Signet {
         self.environment.insert(name, value.into());
     }
 
+    /// Takes a variable away from every program from now on.
+    pub fn unset_env(&mut self, name: &str) {
+        self.environment.remove(name);
+    }
+
+    /// A program in the same surroundings, for a test that starts it in its own way.
+    #[must_use]
+    pub fn command(&self, program: &Path) -> Command {
+        self.clean(program)
+    }
+
     /// What the person answers to prompts of a kind (`pin`, `totp`, `confirm`, …), in order; the last
     /// answer stays. No answer at all cancels the prompt.
     ///
