@@ -5,7 +5,7 @@
 //! out kills the child and writes the outcome. Codes for callers are mapped here and nowhere else.
 //! Must not know: HTTP, kinds of token, what an answer says.
 //!
-//! [`begin`] is the part that can still be answered with a plain refusal; [`Use::run`] the part that
+//! [`begin`] is the part that can still be answered with a plain refusal; `Use::run` the part that
 //! streams.
 
 #![forbid(unsafe_code)]

@@ -5,7 +5,7 @@
 //! as text; JSON escapes it. For programs, JSON carries a version; text for people may change.
 //!
 //! How a command uses it: build a serialisable document and rows, then
-//! `output::show(cx.format(), &document, &["name", "kind"], &rows, text)`; or [`json`] and [`line`] alone.
+//! `output::table(cx.format(), &document, &["name", "kind"], &rows)`; or [`json`] and [`line()`] alone.
 
 use crate::args::Format;
 use crate::clean;

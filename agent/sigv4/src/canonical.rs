@@ -1,6 +1,6 @@
 //! The canonical request, exactly as the specification has it and as lenient: repeated headers are
 //! joined, odd bytes encoded. What may not be signed at all is refused before, by
-//! [`crate::prepare`].
+//! [`crate::prepare()`].
 
 use crate::url::{is_unreserved, percent_decode};
 use std::borrow::Cow;

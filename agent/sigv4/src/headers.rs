@@ -21,7 +21,7 @@ pub(crate) fn is_signed(name: &str) -> bool {
 
 /// The `x-amz-date` that the request brings, if it brings one.
 ///
-/// Reads the headers as strictly as [`crate::prepare`] does as far as the date goes: two dates, or
+/// Reads the headers as strictly as [`crate::prepare()`] does as far as the date goes: two dates, or
 /// one that is none, are an error.
 pub fn given_date(headers: &[(String, String)]) -> Result<Option<&str>, Error> {
     let mut found = None;

@@ -1,6 +1,6 @@
 //! AWS Signature Version 4: what is signed, how it is signed, and what it asks AWS to do.
 //!
-//! Promises: [`prepare`] reads a request strictly and gives the one canonical form of it, or an
+//! Promises: [`prepare()`] reads a request strictly and gives the one canonical form of it, or an
 //! error; two programs that prepare the same request with the same date get the same bytes. The
 //! action is named only from what is signed. Nothing here panics on foreign input.
 //!
@@ -11,7 +11,7 @@
 //! presigned URLs, SigV4A, and unsigned or streaming payloads are refused.
 //!
 //! - [`canonical`]: the canonical request, as lenient as the specification
-//! - [`prepare`]: the strict door in front of it
+//! - [`prepare()`]: the strict door in front of it
 //! - [`sign`](string_to_sign): string to sign, key derivation, `authorization`
 //! - [`endpoint`]: whether a host is AWS's for this service and region
 //! - [`date`]: `x-amz-date` and seconds since 1970

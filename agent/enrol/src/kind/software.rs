@@ -2,7 +2,7 @@
 //!
 //! Promises: a new file is never written over another, a changed one replaces the old at once or not
 //! at all, and neither is readable by others. Must not know: how the signer opens one, beyond the
-//! form in [`file`]. Not promised: anything against somebody who has the file and the passphrase.
+//! form in [`mod@file`]. Not promised: anything against somebody who has the file and the passphrase.
 
 mod file;
 

@@ -1,11 +1,11 @@
 //! The joint behind which all kinds of token stand, the table of kinds, and the search for a token.
 //!
-//! A kind is one file here and one row in [`TABLE`] (and one row in `signet_protocol::kinds`, where
+//! A kind is one file here and one row in `TABLE` (and one row in `signet_protocol::kinds`, where
 //! its guarantees are). Nothing outside its file asks which kind a token is of.
 //!
 //! The product of a token is SigV4's date key ([`Opened::date_key`]). A kind that computes it itself
 //! implements [`Token`]; a kind that can only do ECDH on a stanza's point implements
-//! [`envelope::Unwrap`] and joins through [`envelope::Envelope`].
+//! `envelope::Unwrap` and joins through `envelope::Envelope`.
 
 mod envelope;
 mod piv;
