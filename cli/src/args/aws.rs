@@ -54,7 +54,8 @@ pub(crate) struct Request {
     pub(crate) reason: Option<String>,
 }
 
-/// What session credentials are asked for.
+// What session credentials are asked for. No doc comment: it would head the help of the commands that
+// take these flags.
 #[derive(Debug, Args)]
 pub(crate) struct SessionArgs {
     /// How long they shall last; a root key gets one hour at most

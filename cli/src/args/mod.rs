@@ -59,6 +59,8 @@ pub(crate) enum Format {
 
 /// The commands.
 #[derive(Debug, Subcommand)]
+// The flags of a command are made only when it is the one: most of what a short command costs.
+#[command(defer = true)]
 pub(crate) enum Command {
     /// Enrol the first token
     Init(Init),
