@@ -30,7 +30,7 @@ use crate::signer::{Child, Program};
 use crate::vault::Attempt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use conversation::{Cut, Line, said};
+use conversation::{Cut, Line};
 use house::{House, ended, entry};
 use open::Asking;
 use serde::de::DeserializeOwned;
@@ -166,9 +166,7 @@ impl Use {
         let tokens = self.accepted.tokens.iter().map(|token| token.serial.clone());
         held.place = Some(line.turn(Claim::Tokens(tokens.collect())).await?);
         let order = self.order(line)?;
-        let child = Child::start(&line.house.programs, Program::Signer).map_err(|broken| said(&broken))?;
-        let child = held.child.insert(child);
-        child.order(&order).await.map_err(|broken| said(&broken))?;
+        let child = line.start(Program::Signer, &order, &mut held.child).await?;
         let (vault, key) = (&line.house.vault, &self.request.key);
         let count = || Ok(vault.borrow_mut().attempt(key, clock::now())?);
         line.carry(child, &mut self.consent, asking, count, &mut held.counted).await

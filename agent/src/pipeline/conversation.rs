@@ -10,8 +10,9 @@ use super::house::House;
 use super::open::Asking;
 use crate::consent::{Breach, Consent};
 use crate::queue::{Claim, Place};
-use crate::signer::{Broken, Child};
+use crate::signer::{Broken, Child, Program};
 use crate::vault::Attempt;
+use serde::Serialize;
 use signet_protocol::api::{Answer, UseEvent};
 use signet_protocol::child::{ChildAnswer, Event, Outcome, TokenName, WaitingFor};
 use signet_protocol::{Code, PromptKind, Refusal};
@@ -113,6 +114,19 @@ impl Line<'_> {
         Err(Refusal::bare(Code::NoPrompt, "a question has to be asked, and there is nowhere to ask it"))
     }
 
+    /// Starts a child with its order; whoever holds it ends it on every way out.
+    pub(super) async fn start<'c, T: Serialize>(
+        &self,
+        program: Program,
+        order: &T,
+        held: &'c mut Option<Child>,
+    ) -> Result<&'c mut Child, Refusal> {
+        let child = Child::start(&self.house.programs, program).map_err(|broken| said(&broken))?;
+        let child = held.insert(child);
+        child.order(order).await.map_err(|broken| said(&broken))?;
+        Ok(child)
+    }
+
     /// Carries questions and answers until the child tells its outcome. `count` counts a code before
     /// it is handed on.
     pub(super) async fn carry(
@@ -127,46 +141,46 @@ impl Line<'_> {
         loop {
             let hush_ends = hushed.as_ref().map_or(self.until, |(ends, _)| *ends);
             tokio::select! {
-                            biased;
-                            event = child.event() => {
-                                hushed = None;
-                                match event.map_err(|broken| said(&broken))? {
-                                    Event::Waiting { what: WaitingFor::Card, tokens } => {
-                                        hushed = Some((Instant::now() + HUSH, tokens));
-                                    }
-                                    Event::Waiting { what: WaitingFor::Token, tokens } => {
-                                        let seconds = self.seconds_left();
-                                        self.say(UseEvent::Waiting { what: WaitingFor::Token, tokens, seconds })?;
-                                    }
-                                    Event::Prompt(prompt) => {
-                                        self.can_ask()?;
-                                        consent.asked(&prompt).map_err(breached)?;
-                                        asking.ask(prompt.number);
-                                        self.say(UseEvent::Prompt(prompt))?;
-                                    }
-                                    Event::Touch { n, of, token, seconds } => {
-                                        consent.touch_shown(&token).map_err(breached)?;
-                                        self.say(UseEvent::Touch { n, of, token, seconds })?;
-                                    }
-                                    Event::Touched => self.say(UseEvent::Touched {})?,
-                                    Event::Outcome(outcome) => return Ok(outcome),
-                                }
-                            }
-                            Answer { number, sealed } = asking.answer() => {
-                                let kind = consent.answered(number, sealed.is_none()).map_err(breached)?;
-                                if kind == PromptKind::Totp && sealed.is_some() {
-                                    *counted = Some(count()?);
-                                }
-            // A child that takes no answer has ended: what it said last, or that it said
-                                // nothing, is the next event.
-                                let _ended = child.answer(&ChildAnswer { number, sealed }).await;
-                            }
-                            () = sleep_until(hush_ends), if hushed.is_some() => {
-                                if let Some((_, tokens)) = hushed.take() {
-                                    self.say(UseEvent::Waiting { what: WaitingFor::Card, tokens, seconds: CARD_SECONDS })?;
-                                }
-                            }
+                biased;
+                event = child.event() => {
+                    hushed = None;
+                    match event.map_err(|broken| said(&broken))? {
+                        Event::Waiting { what: WaitingFor::Card, tokens } => {
+                            hushed = Some((Instant::now() + HUSH, tokens));
                         }
+                        Event::Waiting { what: WaitingFor::Token, tokens } => {
+                            let seconds = self.seconds_left();
+                            self.say(UseEvent::Waiting { what: WaitingFor::Token, tokens, seconds })?;
+                        }
+                        Event::Prompt(prompt) => {
+                            self.can_ask()?;
+                            consent.asked(&prompt).map_err(breached)?;
+                            asking.ask(prompt.number);
+                            self.say(UseEvent::Prompt(prompt))?;
+                        }
+                        Event::Touch { n, of, token, seconds } => {
+                            consent.touch_shown(&token).map_err(breached)?;
+                            self.say(UseEvent::Touch { n, of, token, seconds })?;
+                        }
+                        Event::Touched => self.say(UseEvent::Touched {})?,
+                        Event::Outcome(outcome) => return Ok(outcome),
+                    }
+                }
+                Answer { number, sealed } = asking.answer() => {
+                    let kind = consent.answered(number, sealed.is_none()).map_err(breached)?;
+                    if kind == PromptKind::Totp && sealed.is_some() {
+                        *counted = Some(count()?);
+                    }
+                    // A child that takes no answer has ended: what it said last, or that it said
+                    // nothing, is the next event.
+                    let _ended = child.answer(&ChildAnswer { number, sealed }).await;
+                }
+                () = sleep_until(hush_ends), if hushed.is_some() => {
+                    if let Some((_, tokens)) = hushed.take() {
+                        self.say(UseEvent::Waiting { what: WaitingFor::Card, tokens, seconds: CARD_SECONDS })?;
+                    }
+                }
+            }
         }
     }
 

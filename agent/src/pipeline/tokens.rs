@@ -150,9 +150,7 @@ impl Deed {
             held.place = Some(line.turn(claim).await?);
         }
         let order = order(line.house, &self.entry.id, &self.request, &self.body, line.deadline_ms());
-        let child = Child::start(&line.house.programs, Program::Enrol).map_err(|broken| said(&broken))?;
-        let child = held.child.insert(child);
-        child.order(&order).await.map_err(|broken| said(&broken))?;
+        let child = line.start(Program::Enrol, &order, &mut held.child).await?;
         let no_key = || Err(Refusal::bare(Code::Internal, "a code was asked for without a key"));
         line.carry(child, &mut self.consent, asking, no_key, &mut held.counted).await
     }
