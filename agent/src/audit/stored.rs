@@ -29,7 +29,8 @@ impl Stored {
         for found in recover::files(&dir)? {
             let Some(file) = open(&dir, found)? else { continue };
             let size = file.metadata().map_err(|source| failed(&dir, found, source))?.len();
-            files.push((found, if found == number { length } else { size }));
+            // A file that somebody has cut is told as it is: what is missing is for the reader to find.
+            files.push((found, if found == number { length.min(size) } else { size }));
         }
         let left = files.iter().fold(0, |sum: u64, (_, size)| sum.saturating_add(*size));
         Ok(Self { dir, files: files.into_iter(), open: None, left })

@@ -113,6 +113,21 @@ fn reading_stops_at_the_head_it_began_with_and_comes_in_pieces() {
 }
 
 #[test]
+fn a_log_that_was_cut_while_the_agent_runs_promises_no_more_bytes_than_there_are() {
+    let house = House::new();
+    let mut log = house.log();
+    for id in ["a", "b"] {
+        note(&mut log, Phase::Vend, id).unwrap();
+    }
+    let bytes = fs::read(house.at(1)).unwrap();
+    let first = bytes.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    fs::write(house.at(1), bytes.get(first..).unwrap()).unwrap();
+    let stored = log.stored().unwrap();
+    assert_eq!(stored.left(), (bytes.len() - first) as u64);
+    assert_eq!(stored.map(|piece| piece.unwrap().len()).sum::<usize>(), bytes.len() - first);
+}
+
+#[test]
 fn a_file_of_the_log_that_others_can_read_is_refused_before_a_byte_is_told() {
     let house = House::new();
     let mut log = house.log();
