@@ -107,8 +107,8 @@ impl From<VaultError> for Refusal {
                 Self::new(Code::BadRequest, message, format!("signet show {key}"))
             }
             VaultError::Locked { key, retry_after } => {
-                let message = format!("too many wrong codes for {key}; wait {retry_after} s");
-                Self::bare(Code::FactorLocked, message).after(retry_after)
+                let message = format!("too many wrong codes for {key}");
+                Self::new(Code::FactorLocked, message, format!("sleep {retry_after}")).after(retry_after)
             }
             VaultError::Replay(key) => {
                 let message = format!("a code of {key} was used before: wait for the next one (up to 30 s)");
