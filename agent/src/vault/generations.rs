@@ -106,6 +106,7 @@ impl Vault {
         self.keys.move_to(&format!("{name}{RECORD}"), &self.trash, &trashed)?;
         let mut next = self.state.clone();
         next.forget(name);
+        self.read.borrow_mut().remove(name);
         self.replace_state(next)
     }
 

@@ -34,7 +34,8 @@ use rustix::fs::OFlags;
 use signet_protocol::child::Token;
 use signet_protocol::record::is_key_name;
 use state::{KeyState, State};
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, TryLockError};
 use std::path::Path;
 use time::OffsetDateTime;
@@ -54,6 +55,8 @@ pub struct Vault {
     trash: Dir,
     state: State,
     tokens: Vec<Token>,
+    /// Each record as it was read last.
+    read: RefCell<BTreeMap<String, StoredRecord>>,
     /// Locked for as long as the vault is open.
     _lock: File,
 }
@@ -93,7 +96,7 @@ impl Vault {
             None => State::new(new_vault_id()?),
         };
         let tokens = tokens.unwrap_or_default();
-        let mut vault = Self { dir, keys, trash, state, tokens, _lock: lock };
+        let mut vault = Self { dir, keys, trash, state, tokens, read: RefCell::default(), _lock: lock };
         if fresh {
             vault.save()?;
         }
@@ -132,7 +135,7 @@ impl Vault {
             (None, Some(_)) => return Err(rollback("it is missing")),
             (None, None) => return Err(VaultError::NoSuchKey(name.to_owned())),
         };
-        let record = StoredRecord::read(bytes).map_err(|_| rollback("it was changed"))?;
+        let record = self.understood(name, bytes).map_err(|_| rollback("it was changed"))?;
         let found = record.pin();
         if found == *pin && record.meta.name == name && record.meta.vault_id == self.state.vault_id {
             Ok(record)
@@ -141,6 +144,18 @@ impl Vault {
         } else {
             Err(rollback("it was changed"))
         }
+    }
+
+    /// [`StoredRecord::read`], whose answer depends on the bytes alone: they are read from disk each time,
+    /// and the same ones are not parsed twice, because every point in them is multiplied to check it.
+    fn understood(&self, name: &str, bytes: Vec<u8>) -> Result<StoredRecord, VaultError> {
+        let mut read = self.read.borrow_mut();
+        if let Some(same) = read.get(name).filter(|last| last.bytes == bytes) {
+            return Ok(same.clone());
+        }
+        let record = StoredRecord::read(bytes)?;
+        read.insert(name.to_owned(), record.clone());
+        Ok(record)
     }
 
     /// What is remembered of a key beside its record.
