@@ -14,6 +14,13 @@ pub fn now() -> OffsetDateTime {
     whole_seconds(OffsetDateTime::now_utc())
 }
 
+/// Now, as exactly as the machine tells: for what is measured, where a second lost at the beginning
+/// would be one too few.
+#[must_use]
+pub fn exact() -> OffsetDateTime {
+    OffsetDateTime::now_utc()
+}
+
 fn whole_seconds(time: OffsetDateTime) -> OffsetDateTime {
     time.replace_nanosecond(0).unwrap_or(time)
 }

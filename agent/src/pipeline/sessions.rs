@@ -68,7 +68,7 @@ async fn serve(
     };
     let who = peer.who().to_string();
     loop {
-        match house.sessions.ask(&wanted, &who, clock::now()) {
+        match house.sessions.ask(&wanted, &who, clock::exact()) {
             Next::Serve(vended) => return vend(house, peer, request, meta, &vended),
             Next::Refused(refusal) => return Err(refusal),
             Next::Ask(mut lease) => {
@@ -134,12 +134,11 @@ fn vend(
 /// # Errors
 /// When the message is not sound, or the lease is not this caller's or over.
 pub fn result(house: &House, peer: &Peer, lease: &str, body: &[u8]) -> Result<(), Refusal> {
-    let now = clock::now();
     match strict(body)? {
-        SessionResult::Failed(refusal) => house.sessions.fail(lease, peer.uid(), refusal, now),
+        SessionResult::Failed(refusal) => house.sessions.fail(lease, peer.uid(), refusal, clock::exact()),
         SessionResult::Credentials { credentials, aws_request_id } => {
             let wanted = house.sessions.leased(lease, peer.uid()).ok_or_else(no_lease)?;
-            let mut draft = entry(Phase::Admin, &house.new_id()?, now, peer.who());
+            let mut draft = entry(Phase::Admin, &house.new_id()?, clock::now(), peer.who());
             draft.key = Some(wanted.key);
             draft.action = Some(ACTION.to_owned());
             draft.host = Some(wanted.host);
@@ -147,7 +146,7 @@ pub fn result(house: &House, peer: &Peer, lease: &str, body: &[u8]) -> Result<()
             draft.session_key_id = Some(credentials.access_key_id.clone());
             draft.aws_request_id = aws_request_id.filter(|id| is_plain(id));
             house.note(draft)?;
-            house.sessions.deliver(lease, peer.uid(), credentials, now)
+            house.sessions.deliver(lease, peer.uid(), credentials, clock::exact())
         }
     }
 }
@@ -164,7 +163,7 @@ fn no_lease() -> Refusal {
 /// Drops what is kept for this caller.
 #[must_use]
 pub fn forget(house: &House, peer: &Peer, key: Option<&str>) -> Forgotten {
-    let sessions = house.sessions.forget(Some(peer.uid()), key, clock::now());
+    let sessions = house.sessions.forget(Some(peer.uid()), key, clock::exact());
     Forgotten { version: VERSION, sessions }
 }
 
@@ -182,6 +181,6 @@ pub(super) fn fits_lease(house: &House, uid: u32, request: &UseRequest, action: 
 pub(super) fn refused(house: &House, uid: u32, lease: Option<&str>, why: &Refusal) {
     if let Some(lease) = lease {
         // A lease that is over, or another's, has nobody waiting for it.
-        let _over = house.sessions.fail(lease, uid, why.clone(), clock::now());
+        let _over = house.sessions.fail(lease, uid, why.clone(), clock::exact());
     }
 }
