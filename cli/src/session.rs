@@ -123,6 +123,8 @@ impl Wanted<'_> {
             Ok((credentials, aws_request_id)) => {
                 (SessionResult::Credentials { credentials, aws_request_id }, None)
             }
+            // nobody has refused anything: the lease ends with our stream, and the next one is asked
+            Err(refusal) if refusal.code == Code::NoPrompt => return Err(refusal),
             Err(refusal) => (SessionResult::Failed(refusal.clone()), Some(refusal)),
         };
         let posted = self.post(lease, &result).await;

@@ -367,4 +367,8 @@ fn a_caller_who_may_ask_nobody_is_refused_and_spoils_nothing() {
     let said = refused.refused(77);
     assert!(said.contains("signet exec prod -- true") && said.lines().count() == 1, "{said}");
     assert!(!ready.path("asked").exists());
+    // Nobody has said no: the hint works at once.
+    let _ = ready.run(&["exec", NAME, "--", "true"]).ok();
+    let _ = ready.credentials(&["--no-prompt"]).ok();
+    assert_eq!(ready.consents(), 1);
 }

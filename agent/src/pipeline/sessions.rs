@@ -177,9 +177,10 @@ pub(super) fn fits_lease(house: &House, uid: u32, request: &UseRequest, action: 
     Err(Refusal::bare(Code::BadRequest, "the lease was given for another request"))
 }
 
-/// A use under a lease was refused: so is everybody who waits for it.
+/// A use under a lease was refused: so is everybody who waits for it. Not so where nobody could be
+/// asked: the next one who waits may have a way.
 pub(super) fn refused(house: &House, uid: u32, lease: Option<&str>, why: &Refusal) {
-    if let Some(lease) = lease {
+    if let Some(lease) = lease.filter(|_| why.code != Code::NoPrompt) {
         // A lease that is over, or another's, has nobody waiting for it.
         let _over = house.sessions.fail(lease, uid, why.clone(), clock::exact());
     }
