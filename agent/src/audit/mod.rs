@@ -124,7 +124,7 @@ impl Log {
     /// # Errors
     /// When a file is not as it was made; what goes wrong later is told by the piece.
     pub fn stored(&self) -> Result<Stored, AuditError> {
-        Stored::new(self.dir.again()?, self.number, self.length)
+        Stored::new(self.dir.again()?, self.torn.then_some((self.number, self.length)))
     }
 
     /// Cuts what a failed append, or a killed agent, has left behind the last entry.

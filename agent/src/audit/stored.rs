@@ -23,14 +23,16 @@ pub struct Stored {
 }
 
 impl Stored {
-    /// Looks at every file; of the last, `number`, only `length` bytes were acknowledged.
-    pub(super) fn new(dir: Dir, number: u32, length: u64) -> Result<Self, AuditError> {
+    /// Looks at every file. Each is told as it is now, for the reader to find what somebody has cut or
+    /// added; but where a failed append has left bytes behind, `torn` says how much of which is the log.
+    pub(super) fn new(dir: Dir, torn: Option<(u32, u64)>) -> Result<Self, AuditError> {
         let mut files = Vec::new();
         for found in recover::files(&dir)? {
             let Some(file) = open(&dir, found)? else { continue };
             let size = file.metadata().map_err(|source| failed(&dir, found, source))?.len();
-            // A file that somebody has cut is told as it is: what is missing is for the reader to find.
-            files.push((found, if found == number { length.min(size) } else { size }));
+            let whole =
+                torn.filter(|(number, _)| *number == found).map_or(size, |(_, length)| length.min(size));
+            files.push((found, whole));
         }
         let left = files.iter().fold(0, |sum: u64, (_, size)| sum.saturating_add(*size));
         Ok(Self { dir, files: files.into_iter(), open: None, left })

@@ -149,7 +149,8 @@ fn turn_away(mut stream: UnixStream, refusal: Refusal, place: Option<Connection>
     let Some(place) = place else { return };
     tokio::task::spawn_local(async move {
         let last_word = async {
-            stream.readable().await?;
+            // Not before the request has begun: an answer to nothing is no answer (and readiness may be false).
+            stream.read_exact(&mut [0]).await?;
             stream.write_all(&reply::unserved(refusal)).await?;
             stream.shutdown().await?;
             tokio::io::copy(&mut stream.take(LONGEST_REQUEST), &mut tokio::io::sink()).await
