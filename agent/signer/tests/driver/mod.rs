@@ -22,7 +22,6 @@ use signet_sigv4::{DateKey, Request, authorization, date, prepare};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
@@ -32,19 +31,15 @@ pub const NAME: &str = "prod-root";
 pub const SEED: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 const USE_ID: &str = "u-0001";
 
-/// The program under test: cargo's, or built now for the tests of another package.
+/// The program under test: cargo's, or, for the tests of another package, the one that lies beside them.
 fn program() -> PathBuf {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    let built = || {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let done = Command::new(cargo).args(["build", "--quiet", "--package", "signet-signer"]).status();
-        assert!(done.unwrap().success(), "signet-signer does not build");
+    let beside = || {
         let test = std::env::current_exe().unwrap();
-        test.parent().and_then(|deps| deps.parent()).unwrap().join("signet-signer")
+        let program = test.parent().and_then(|deps| deps.parent()).unwrap().join("signet-signer");
+        assert!(program.exists(), "signet-signer is not built: cargo build --workspace");
+        program
     };
-    PROGRAM
-        .get_or_init(|| option_env!("CARGO_BIN_EXE_signet-signer").map_or_else(built, PathBuf::from))
-        .clone()
+    option_env!("CARGO_BIN_EXE_signet-signer").map_or_else(beside, PathBuf::from)
 }
 
 /// Seconds since 1970.
