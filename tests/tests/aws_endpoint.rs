@@ -107,7 +107,6 @@ fn boto3_does_every_operation() {
 #[test]
 fn the_aws_command_does_every_operation() {
     let aws = start();
-    let (code, next_code) = codes();
     let run = |words: &str| {
         let output = without_configuration("aws", ROOT)
             .args(["--endpoint-url", &aws.url(), "--region", "us-east-1", "--output", "text"])
@@ -133,6 +132,7 @@ fn the_aws_command_does_every_operation() {
     run("s3api|delete-bucket-policy|--bucket|locked-bucket");
     run(&format!("s3api|put-bucket-policy|--bucket|locked-bucket|--policy|{policy}"));
     let versioning = "s3api|put-bucket-versioning|--bucket|locked-bucket|--versioning-configuration";
+    let (code, next_code) = codes();
     run(&format!("{versioning}|Status=Enabled,MFADelete=Enabled|--mfa|{DEVICE} {code}"));
     assert_eq!(run("s3api|get-bucket-versioning|--bucket|locked-bucket|--query|MFADelete"), "Enabled");
     run(&format!("{versioning}|Status=Enabled,MFADelete=Disabled|--mfa|{DEVICE} {next_code}"));
