@@ -149,8 +149,9 @@ fn turn_away(mut stream: UnixStream, refusal: Refusal, place: Option<Connection>
     let Some(place) = place else { return };
     tokio::task::spawn_local(async move {
         let last_word = async {
-            // Not before the request has begun: an answer to nothing is no answer (and readiness may be false).
-            stream.read_exact(&mut [0]).await?;
+            // Not before the request has begun: a client takes no answer to nothing. One that says
+            // nothing is told all the same, a little later.
+            let _begun = timeout(TO_BEGIN, stream.read_exact(&mut [0])).await;
             stream.write_all(&reply::unserved(refusal)).await?;
             stream.shutdown().await?;
             tokio::io::copy(&mut stream.take(LONGEST_REQUEST), &mut tokio::io::sink()).await
@@ -160,6 +161,9 @@ fn turn_away(mut stream: UnixStream, refusal: Refusal, place: Option<Connection>
         drop(place);
     });
 }
+
+/// How long a stranger has to begin his request before he is answered unasked.
+const TO_BEGIN: Duration = Duration::from_secs(1);
 
 /// One connection, to its end.
 async fn converse(house: Rc<House>, peer: Rc<Peer>, stream: UnixStream, _counted: Connection) {
