@@ -206,6 +206,7 @@ mod tests {
                 public_key: text(""),
                 label: text(""),
             }],
+            holders: Vec::new(),
             previous: None,
         };
         let question = Question {

@@ -194,6 +194,7 @@ impl Use {
             header_sha256: self.task.record.header_sha256.clone(),
             act: self.task.act(gate)?,
             kinds: line.house.config.token.kinds.clone(),
+            tokens: self.accepted.tokens.iter().map(|token| token.serial.clone()).collect(),
             wait_for_token: self.request.may_ask,
             deadline_ms: line.deadline_ms(),
             places: line.house.child_places(),

@@ -341,7 +341,7 @@ fn complete(act: &Act) -> bool {
             Event::Outcome(outcome) => {
                 return matches!(outcome, signet_protocol::child::Outcome::Managed(_));
             }
-            Event::Waiting { .. } | Event::Touch { .. } | Event::Touched => {}
+            Event::Waiting { .. } | Event::Touch { .. } | Event::Touched | Event::Store { .. } => {}
         }
     }
     panic!("no outcome")
@@ -356,7 +356,7 @@ fn a_swapped_token_never_gets_the_pin() {
     let asked = loop {
         match running.next().unwrap() {
             Event::Prompt(asked) => break asked,
-            Event::Waiting { .. } | Event::Touch { .. } | Event::Touched => {}
+            Event::Waiting { .. } | Event::Touch { .. } | Event::Touched | Event::Store { .. } => {}
             Event::Outcome(outcome) => panic!("{outcome:?}"),
         }
     };

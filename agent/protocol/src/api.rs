@@ -6,11 +6,14 @@
 //! | `GET /v1/keys` | – | [`Keys`] |
 //! | `DELETE /v1/keys/{name}?lost` | – | `{"version":1}` |
 //! | `POST /v1/keys/{name}/account` | [`PinAccount`] | `{"version":1}` |
+//! | `POST /v1/keys/{name}/rotated` | – | `{"version":1}` |
+//! | `POST /v1/keys/{name}/drilled` | [`Drilled`] | `{"version":1}` |
 //! | `POST /v1/uses` | [`UseRequest`] | lines of [`UseEvent`] |
 //! | `POST /v1/uses/{id}/answers` | [`Answer`] | `{"version":1}` |
 //! | `GET /v1/tokens` | – | [`Tokens`] |
 //! | `POST /v1/tokens` | [`TokenRequest`] | lines of [`UseEvent`] |
 //! | `DELETE /v1/tokens/{serial}` | – | `{"version":1}` |
+//! | `POST /v1/tokens/{serial}/lost` | – | [`Lost`] |
 //! | `POST /v1/sessions` | [`SessionRequest`] | lines of [`SessionEvent`] |
 //! | `POST /v1/sessions/{lease}` | [`SessionResult`] | `{"version":1}` |
 //! | `DELETE /v1/sessions`, `DELETE /v1/sessions/{name}` | – | [`Forgotten`] |
@@ -23,11 +26,12 @@
 //! A refusal is an HTTP status of 4xx or 5xx with a [`crate::refusal::Failure`], or, once a stream
 //! has begun, the event `refused`. A use ends when its connection does.
 
-use crate::child::{Managed, Prompt, TokenName, WaitingFor};
-use crate::record::{Custody, Factor, KeyKind, Partition, Recipient};
+use crate::child::{Managed, Prompt, Seen, TokenName, WaitingFor};
+use crate::record::{Custody, Factor, Holder, KeyKind, Partition, Recipient};
 use crate::refusal::Refusal;
 use crate::rule::{NamedRules, Part};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Asks for one use of one key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +79,30 @@ pub enum UseAct {
     },
     /// Remove the key.
     Remove {},
+    /// Write the key into tokens, after which it is in no record any more.
+    Embed {
+        /// Serials; empty for every token of the key.
+        tokens: Vec<String>,
+        /// Whether the applets shall ask for an access code.
+        access_code: bool,
+    },
+    /// Let other tokens open the record (and hold the key, with custody `in-token`).
+    Reseal {
+        /// Serials of enrolled tokens that shall.
+        add: Vec<String>,
+        /// Serials of tokens that shall no more.
+        drop: Vec<String>,
+    },
+    /// Prove that one token still opens or computes what it should. No code is asked for.
+    Verify {
+        /// Serial.
+        token: String,
+    },
+    /// Take a record of this or of another vault, without state, under the key's name.
+    Restore {
+        /// Base64 of the record.
+        record: String,
+    },
 }
 
 /// The HTTP request to be signed.
@@ -237,6 +265,16 @@ pub struct TokenInfo {
     pub attested: Option<bool>,
     /// Whether it is plugged in now; null where that could not be found out (no PC/SC service).
     pub present: Option<bool>,
+    /// RFC 3339 UTC: when it was reported lost; it is refused since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<String>,
+    /// How the policies of its key are known ([`crate::child::Token::policies`]); null for a token
+    /// that is not enrolled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policies: Option<String>,
+    /// What it tells without a PIN, where it is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Seen>,
     /// To whom records are sealed; null for a token that is not enrolled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recipient: Option<Recipient>,
@@ -300,6 +338,50 @@ pub struct KeyInfo {
     /// The policy in full, for `show`.
     #[serde(default)]
     pub policy_parts: Vec<Part>,
+    /// The tokens that hold the key, with custody `in-token`.
+    #[serde(default)]
+    pub holders: Vec<Holder>,
+    /// How many touches a use takes.
+    #[serde(default)]
+    pub touches: u32,
+    /// Serial and time of the last `verify` of each token that was.
+    #[serde(default)]
+    pub verified: BTreeMap<String, String>,
+    /// When it was last rehearsed.
+    #[serde(default)]
+    pub drilled: Option<String>,
+}
+
+/// Notes a rehearsal: a real use whose answer was the account that was expected.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Drilled {
+    /// [`crate::VERSION`].
+    pub version: u32,
+    /// The account that AWS told: 12 digits.
+    pub account: String,
+}
+
+/// `POST /v1/tokens/{serial}/lost`: what is to be done now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lost {
+    /// [`crate::VERSION`].
+    pub version: u32,
+    /// Serial.
+    pub serial: String,
+    /// Keys that it opens or holds.
+    pub keys: Vec<LostKey>,
+    /// Keys whose record is refused: whether it opens them is not known.
+    pub refused: Vec<RefusedKey>,
+}
+
+/// A key that a lost token opens or holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LostKey {
+    /// The key; `rotate` is null once it was marked rotated.
+    pub key: KeyInfo,
+    /// Its other tokens, those that were lost too left out.
+    pub others: Vec<TokenName>,
 }
 
 /// Pins the account of a key whose record does not name one, after its first GetCallerIdentity.

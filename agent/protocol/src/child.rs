@@ -43,6 +43,8 @@ pub struct Order {
     pub act: Act,
     /// Kinds that the agent's configuration names; recipients of other kinds are passed over.
     pub kinds: Vec<String>,
+    /// Serials of the tokens that may serve; others, such as lost ones, are passed over.
+    pub tokens: Vec<String>,
     /// Whether a token that is not there is waited for.
     pub wait_for_token: bool,
     /// Milliseconds the use may still take.
@@ -70,6 +72,28 @@ pub enum Act {
         /// The TOTP gate, where the key has that factor and the act is gated by it.
         totp: Option<TotpGate>,
     },
+    /// Prove that the token opens the record and, where it holds the key, computes what it should.
+    Verify {},
+    /// Write the key into tokens, and seal a new generation that holds it no more.
+    ///
+    /// The order of it: open; where an access code is new, [`Event::Store`] a generation that holds
+    /// it; write each token and verify it by [`crate::record::CHECK_CHALLENGE`]; tell the last
+    /// generation. The key comes from the record or, with custody `in-token`, from the person
+    /// (`secret`), and is compared with what the holders there are have answered.
+    Embed {
+        /// The new metadata as far as the agent knows it: exact JSON bytes of
+        /// [`crate::record::Metadata`] with custody `in-token`, its `holders` those there are, its
+        /// `epoch` and `previous` for the case that no generation comes between.
+        metadata: String,
+        /// Serials of the tokens to write, in this order; each is a recipient in `metadata`.
+        tokens: Vec<String>,
+        /// Whether the applets shall ask for an access code.
+        access_code: bool,
+        /// Other records that hold the access code of one of the tokens.
+        siblings: Vec<Sibling>,
+        /// The TOTP gate of the factor that the key has now.
+        totp: Option<TotpGate>,
+    },
     /// Open the record and seal a new generation to the recipients in `metadata`.
     Reseal {
         /// The new metadata: exact JSON bytes of [`crate::record::Metadata`].
@@ -79,6 +103,20 @@ pub enum Act {
         /// The TOTP gate of the factor that the key has now.
         totp: Option<TotpGate>,
     },
+}
+
+/// Another key's record, which holds the access code of a token's applet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sibling {
+    /// Serial of the token.
+    pub serial: String,
+    /// Name of the other key.
+    pub key: String,
+    /// Base64 of its record.
+    pub record: String,
+    /// Hex SHA-256 of its header that the agent has pinned.
+    pub header_sha256: String,
 }
 
 /// What the signer needs to check a code once and never twice.
@@ -109,6 +147,15 @@ pub struct ChildAnswer {
     pub number: u32,
     /// Base64 of `enc ‖ ciphertext`; null when the person cancelled.
     pub sealed: Option<String>,
+}
+
+/// The agent's answer to [`Event::Store`]: the generation is on disk. A line on the child's standard
+/// input; where it could not be stored the child is ended instead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChildStored {
+    /// Epoch of the generation.
+    pub stored: u64,
 }
 
 /// A token as a person is told of it.
@@ -156,6 +203,16 @@ pub enum Event {
     },
     /// The touch was given (or not needed any more): notices are taken away.
     Touched,
+    /// Act `embed`: a generation that must be durable before the child goes on; it waits for
+    /// [`ChildStored`].
+    Store {
+        /// Base64 of the new file.
+        record: String,
+        /// The token that opened the one before.
+        token: TokenName,
+        /// The code's fate: settled before the generation is stored.
+        code: CodeFate,
+    },
     /// The end of the use. Nothing follows.
     Outcome(Outcome),
 }
@@ -202,14 +259,14 @@ pub enum Outcome {
         /// The code's fate.
         code: CodeFate,
     },
-    /// Act `open`.
+    /// Acts `open` and `verify`.
     Opened {
         /// The token that was used.
         token: TokenName,
         /// The code's fate.
         code: CodeFate,
     },
-    /// Act `reseal`: the new record.
+    /// Acts `reseal` and `embed`: the new record.
     Resealed {
         /// Base64 of the new file.
         record: String,
@@ -328,6 +385,9 @@ pub struct Seen {
     /// Secrets that still have their factory value, as far as the token tells: `pin`, `puk`,
     /// `management-key`.
     pub factory: Vec<String>,
+    /// Whether its OATH applet asks for an access code; null where it has none, or was not asked.
+    #[serde(default)]
+    pub oath_code: Option<bool>,
     /// Further lines for `info`: name and value.
     pub details: Vec<(String, String)>,
 }

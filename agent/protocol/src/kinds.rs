@@ -42,8 +42,22 @@ pub const KINDS: &[Kind] = &[
     },
 ];
 
+/// Every kind that holds a key itself (custody `in-token`): a row here and one file in the signer's
+/// `token/`. What it guarantees alone, where the record need not be opened first.
+pub const HOLDERS: &[Kind] = &[Kind {
+    name: "yubikey-oath",
+    guarantees: Guarantees { touch: true, pin: false, non_exportable: true },
+    warning: None,
+}];
+
 /// The row of a name.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Kind> {
     KINDS.iter().find(|kind| kind.name == name)
+}
+
+/// The row of a holder's name.
+#[must_use]
+pub fn find_holder(name: &str) -> Option<&'static Kind> {
+    HOLDERS.iter().find(|kind| kind.name == name)
 }

@@ -22,6 +22,8 @@ pub enum PromptKind {
     TotpSeed,
     /// A code of AWS's MFA device; part of the request, asked by the cli itself.
     AwsMfa,
+    /// An AWS secret access key, typed in once more for a token that is to hold it too.
+    Secret,
     /// Yes or no. The sealed answer is the four bytes `yes\n` without the LF: `yes`.
     Confirm,
     /// The passphrase of a software token.
@@ -45,6 +47,7 @@ impl PromptKind {
             Self::Totp => "totp",
             Self::TotpSeed => "totp-seed",
             Self::AwsMfa => "aws-mfa",
+            Self::Secret => "secret",
             Self::Confirm => "confirm",
             Self::Passphrase => "passphrase",
             Self::NewPassphrase => "new-passphrase",

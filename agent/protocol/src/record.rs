@@ -20,6 +20,8 @@ pub enum KeyKind {
 pub enum Custody {
     /// In this record, which a token opens: the secret is in one signer for milliseconds a use.
     Sealed,
+    /// In the tokens themselves, which compute the date key: the secret is nowhere else.
+    InToken,
 }
 
 /// AWS partition.
@@ -48,6 +50,29 @@ pub struct Recipient {
     /// What the person calls it.
     pub label: String,
 }
+
+/// One token that holds the key itself, as an HMAC-SHA256 credential that answers only to a touch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Holder {
+    /// Kind of holder, a row of the signer's table: `yubikey-oath`.
+    pub kind: String,
+    /// Serial: that of the recipient which is the same token.
+    pub serial: String,
+    /// What tells this applet from every other, and from itself after a reset: hex of the eight
+    /// bytes that the OATH applet's SELECT answers as its name (Yubico, "OATH protocol", SELECT).
+    pub device: String,
+    /// Name of the credential in the applet.
+    pub credential: String,
+    /// Whether the applet asks for the access code that is sealed in the record.
+    pub access_code: bool,
+    /// Hex SHA-256 of what the credential answers to [`CHECK_CHALLENGE`]: proves that it holds the
+    /// right key, and tells nothing of it.
+    pub check: String,
+}
+
+/// The challenge by which a holder is verified: eight bytes, and no date that SigV4 could ask for.
+pub const CHECK_CHALLENGE: &[u8; 8] = b"signet-0";
 
 /// A second factor of Signet's own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,6 +136,9 @@ pub struct Metadata {
     pub factors: Vec<Factor>,
     /// Tokens that open the record.
     pub recipients: Vec<Recipient>,
+    /// Tokens that hold the key, with custody `in-token`; each is a recipient too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holders: Vec<Holder>,
     /// Hex SHA-256 of the previous generation's header; null in the first.
     pub previous: Option<String>,
 }
@@ -118,14 +146,28 @@ pub struct Metadata {
 /// The sealed payload: the only place where the secret stands. Not `Debug`, not `Clone`.
 ///
 /// This is the shape only; programs that hold one keep it in memory that is wiped (the signer, and
-/// the cli while it adds a key). `secret` and `totp_seed` are borrowed from such memory.
+/// the cli while it adds a key). Every string is borrowed from such memory.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Payload<'a> {
-    /// AWS secret access key: 1 to 128 characters of base64's alphabet, no JSON escape needed.
-    pub secret: &'a str,
+    /// AWS secret access key: 1 to 128 characters of base64's alphabet, no JSON escape needed; null
+    /// with custody `in-token`.
+    pub secret: Option<&'a str>,
     /// Seed of the TOTP factor, base32 without padding; null without that factor.
     pub totp_seed: Option<&'a str>,
+    /// Access codes of the applets that hold the key, or are about to.
+    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+    pub access_codes: Vec<AccessCode<'a>>,
+}
+
+/// The access code of one token's OATH applet: whoever knows it can use and overwrite what is in it.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccessCode<'a> {
+    /// Serial of the token.
+    pub serial: &'a str,
+    /// The code as `ykman oath` takes it: base32, no JSON escape needed.
+    pub code: &'a str,
 }
 
 /// Whether `name` may name a key (and so a file `keys/NAME.age`).

@@ -44,7 +44,7 @@ fn course(
     account: &mut Account,
 ) -> Result<Outcome, Refusal> {
     let job = Job::read(order, now())?;
-    let mut candidates = token::candidates(&job.metadata.recipients, &order.kinds, &order.places)?;
+    let mut candidates = token::candidates(&job.metadata.recipients, order)?;
     let patience = order.wait_for_token.then_some(deadline);
     let (found, asks) = token::find(&mut candidates, patience, talk)?;
     account.token = Some(found.name.clone());

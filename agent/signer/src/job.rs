@@ -83,6 +83,7 @@ impl Job {
                 }
                 (Work::Open, *totp)
             }
+            Act::Verify {} | Act::Embed { .. } => return Err(disagree("what is to be done")),
             Act::Reseal { metadata: new, seed, totp } => {
                 require_gate(&metadata, *totp)?;
                 let reseal = Reseal::read(&metadata, &record, new, *seed, &request.act)?;

@@ -34,7 +34,9 @@ impl Payload {
         let shape: record::Payload<'_> = serde_json::from_slice(&self.0).map_err(|_| foreign())?;
         let sound =
             |text: &str| (1..=LONGEST).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
-        let is_payload = sound(shape.secret) && shape.totp_seed.is_none_or(sound);
+        let is_payload = shape.secret.is_none_or(sound)
+            && shape.totp_seed.is_none_or(sound)
+            && shape.access_codes.iter().all(|code| sound(code.serial) && sound(code.code));
         is_payload.then_some(shape).ok_or_else(foreign)
     }
 }

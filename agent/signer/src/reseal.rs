@@ -60,7 +60,7 @@ impl Reseal {
             Seed::Drop => None,
             Seed::Ask => fresh.map(seed::Text::as_str),
         };
-        let bytes = to_bytes(&record::Payload { secret: old.secret, totp_seed })?;
+        let bytes = to_bytes(&record::Payload { totp_seed, ..old })?;
         seal(self.metadata.as_bytes(), &self.recipients, &bytes)
             .map_err(|error| Refusal::bare(Code::Internal, format!("the new record was not sealed: {error}")))
     }
@@ -90,6 +90,12 @@ fn expect(expected: &mut Metadata, new: &Metadata, asked: &UseAct) -> Result<See
             expected.factors.retain(|factor| factor.id != *id);
             Ok(if has_totp(expected) { Seed::Keep } else { Seed::Drop })
         }
-        UseAct::Sign(_) | UseAct::Add { .. } | UseAct::Remove {} => Err(disagree("what is to be done")),
+        UseAct::Sign(_)
+        | UseAct::Add { .. }
+        | UseAct::Remove {}
+        | UseAct::Embed { .. }
+        | UseAct::Reseal { .. }
+        | UseAct::Verify { .. }
+        | UseAct::Restore { .. } => Err(disagree("what is to be done")),
     }
 }

@@ -163,6 +163,9 @@ impl Line<'_> {
                             self.say(UseEvent::Touch { n, of, token, seconds })?;
                         }
                         Event::Touched => self.say(UseEvent::Touched {})?,
+                        Event::Store { .. } => {
+                            return Err(breached(Breach("a generation that was not ordered")).into());
+                        }
                         Event::Outcome(outcome) => return Ok(outcome),
                     }
                 }

@@ -23,6 +23,7 @@ use signet_protocol::child::{Seen, Token};
 use signet_protocol::record::Metadata;
 use signet_protocol::rule::NamedRules;
 use signet_protocol::{Code, Refusal, VERSION};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// `GET /v1/status`.
@@ -96,6 +97,10 @@ fn key(name: String, meta: Metadata, memory: Memory) -> KeyInfo {
         rotate: memory.rotate,
         factor_details: meta.factors,
         policy_parts: meta.policy,
+        holders: meta.holders,
+        touches: 1,
+        verified: BTreeMap::new(),
+        drilled: None,
     }
 }
 
@@ -160,6 +165,9 @@ fn known(token: &Token, present: Option<bool>) -> TokenInfo {
         firmware: token.firmware.clone(),
         attested: Some(token.attested),
         present,
+        lost: None,
+        policies: Some(token.policies.clone()),
+        seen: None,
         recipient: Some(token.recipient.clone()),
     }
 }
@@ -174,6 +182,9 @@ fn unknown(seen: &Seen) -> TokenInfo {
         firmware: seen.firmware.clone(),
         attested: None,
         present: Some(true),
+        lost: None,
+        policies: None,
+        seen: None,
         recipient: None,
     }
 }

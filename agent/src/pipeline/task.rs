@@ -122,6 +122,9 @@ pub(super) fn understand(house: &House, request: &UseRequest, now: OffsetDateTim
             }
             change(record, "signet:RemoveFactor", Seed::Drop, |meta| meta.factors.retain(|f| f.id != *id))
         }
+        UseAct::Embed { .. } | UseAct::Reseal { .. } | UseAct::Verify { .. } | UseAct::Restore { .. } => {
+            Err(Refusal::new(Code::Unsupported, "this act is not known here", "signet --version"))
+        }
         UseAct::Remove {} => {
             Ok(Task { record: known()?, action: "signet:Remove".to_owned(), work: Work::Remove })
         }

@@ -35,6 +35,7 @@ fn meta(factors: &[FactorKind]) -> Metadata {
         policy: Vec::new(),
         factors: factors.iter().map(factor).collect(),
         recipients: vec![recipient],
+        holders: Vec::new(),
         previous: None,
     }
 }

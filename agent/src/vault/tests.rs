@@ -85,6 +85,7 @@ impl House {
             policy: vec![Part::Preset("session".to_owned())],
             factors: Vec::new(),
             recipients: vec![self.token.recipient.clone()],
+            holders: Vec::new(),
             previous: None,
         }
     }

@@ -111,6 +111,7 @@ pub(super) fn kind(kind: KeyKind) -> &'static str {
 fn custody(custody: Custody) -> &'static str {
     match custody {
         Custody::Sealed => "sealed to the token",
+        Custody::InToken => "in the token",
     }
 }
 

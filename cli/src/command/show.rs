@@ -107,6 +107,7 @@ fn lines(key: &KeyInfo) -> Vec<(&'static str, String)> {
 fn custody(custody: Custody) -> &'static str {
     match custody {
         Custody::Sealed => "sealed to the token; in one signer process for milliseconds a use",
+        Custody::InToken => "in the token, which computes with it; never on this machine",
     }
 }
 

@@ -57,6 +57,7 @@ fn asked_for(kind: PromptKind) -> &'static str {
         PromptKind::Totp => "one-time code",
         PromptKind::TotpSeed => "seed of the one-time codes (otpauth uri or base32)",
         PromptKind::AwsMfa => "code of the aws mfa device",
+        PromptKind::Secret => "secret access key",
         PromptKind::Confirm => "go on?",
         PromptKind::Passphrase => "passphrase",
         PromptKind::NewPassphrase => "new passphrase",

@@ -117,6 +117,7 @@ fn seen(serial: String) -> Seen {
         pin_tries: None,
         puk_tries: None,
         factory: Vec::new(),
+        oath_code: None,
         details: Vec::new(),
     }
 }

@@ -222,6 +222,7 @@ fn look(card: &mut Card) -> Result<Seen, Refusal> {
             .filter(|(_, is)| *is == Some(true))
             .map(|(name, _)| (*name).to_owned())
             .collect(),
+        oath_code: None,
         details: Vec::new(),
     })
 }

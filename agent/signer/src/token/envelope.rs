@@ -3,6 +3,7 @@
 
 use super::{Asks, Error, Opened, Task, Token};
 use crate::conversation::Conversation;
+use crate::job::disagree;
 use crate::payload::Payload;
 use secrecy::{ExposeSecret as _, SecretBox};
 use signet_envelope::PublicKey;
@@ -61,7 +62,8 @@ impl<U: Unwrap> Token for Envelope<U> {
 }
 
 fn date_key(payload: &Payload, amz_date: &str) -> Result<DateKey, Refusal> {
-    DateKey::derive(payload.read()?.secret.as_bytes(), amz_date)
+    let secret = payload.read()?.secret.ok_or_else(|| disagree("where the key is"))?;
+    DateKey::derive(secret.as_bytes(), amz_date)
         .map_err(|error| Refusal::bare(Code::Internal, error.to_string()))
 }
 

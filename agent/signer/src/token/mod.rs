@@ -18,7 +18,7 @@ use crate::payload::Payload;
 use envelope::Envelope;
 use signet_envelope::{PublicKey, Record};
 use signet_protocol::PromptKind;
-use signet_protocol::child::{Places, TokenName, WaitingFor};
+use signet_protocol::child::{Order, Places, TokenName, WaitingFor};
 use signet_protocol::record::Recipient;
 use signet_protocol::refusal::{Code, Refusal};
 use signet_sigv4::DateKey;
@@ -129,20 +129,17 @@ pub struct Candidate {
     pub token: Box<dyn Token>,
 }
 
-/// The tokens of a record's recipients, in their order; those of a kind that is not in force are not
-/// offered.
+/// The tokens of a record's recipients, in their order; those of a kind that is not in force, and
+/// those that the order does not name, are not offered.
 ///
 /// # Errors
 /// `unsupported` when none is offered, or one is of a kind that this program was built without.
-pub fn candidates(
-    recipients: &[Recipient],
-    in_force: &[String],
-    places: &Places,
-) -> Result<Vec<Candidate>, Refusal> {
-    let offered: Vec<&Recipient> =
-        recipients.iter().filter(|recipient| in_force.contains(&recipient.kind)).collect();
+pub fn candidates(recipients: &[Recipient], order: &Order) -> Result<Vec<Candidate>, Refusal> {
+    let Order { kinds, tokens, places, .. } = order;
+    let is_offered = |to: &&Recipient| kinds.contains(&to.kind) && tokens.contains(&to.serial);
+    let offered: Vec<&Recipient> = recipients.iter().filter(is_offered).collect();
     if offered.is_empty() {
-        let message = format!("no token of this key is of a kind in force ({})", in_force.join(", "));
+        let message = format!("no token of this key is of a kind in force ({})", kinds.join(", "));
         return Err(Refusal::new(Code::Unsupported, message, "signet status"));
     }
     let candidate = |recipient: &Recipient| {

@@ -63,6 +63,7 @@ pub fn metadata(recipients: &[Recipient]) -> Metadata {
         policy: vec![Part::Preset("root-only-tasks".into())],
         factors: Vec::new(),
         recipients: recipients.to_vec(),
+        holders: Vec::new(),
         previous: None,
     }
 }
@@ -84,7 +85,8 @@ pub fn record(metadata: &Metadata, seed: Option<&str>) -> Vec<u8> {
         .iter()
         .map(|one| PublicKey::from_bytes(&STANDARD.decode(&one.public_key).unwrap()).unwrap())
         .collect();
-    let payload = serde_json::to_vec(&Payload { secret: SECRET, totp_seed: seed }).unwrap();
+    let payload = Payload { secret: Some(SECRET), totp_seed: seed, access_codes: Vec::new() };
+    let payload = serde_json::to_vec(&payload).unwrap();
     seal(&serde_json::to_vec(metadata).unwrap(), &keys, &payload).unwrap()
 }
 
@@ -140,10 +142,18 @@ fn order(record: &[u8], places: &Places, asked: UseAct, act: Act) -> Order {
         header_sha256: header_of(record),
         act,
         kinds: KINDS.iter().map(|kind| kind.name.to_owned()).collect(),
+        tokens: serials(record),
         wait_for_token: false,
         deadline_ms: 60_000,
         places: places.clone(),
     }
+}
+
+/// Serials of the tokens that a record is sealed to.
+fn serials(record: &[u8]) -> Vec<String> {
+    let Ok(record) = signet_envelope::Record::parse(record) else { return Vec::new() };
+    let metadata: Metadata = serde_json::from_slice(record.meta()).unwrap();
+    metadata.recipients.into_iter().map(|recipient| recipient.serial).collect()
 }
 
 /// An order to sign [`caller_identity`] now.
@@ -182,7 +192,9 @@ pub fn reseal_order(
 pub fn amz_date(order: &Order) -> &str {
     match &order.act {
         Act::Sign { amz_date, .. } => amz_date,
-        Act::Open { .. } | Act::Reseal { .. } => panic!("not an order to sign"),
+        Act::Open { .. } | Act::Reseal { .. } | Act::Verify {} | Act::Embed { .. } => {
+            panic!("not an order to sign")
+        }
     }
 }
 
@@ -347,7 +359,11 @@ impl Refused {
 pub fn asked(events: &[Event]) -> Vec<&'static str> {
     let kind = |event: &Event| match event {
         Event::Prompt(prompt) => Some(prompt.kind.name()),
-        Event::Waiting { .. } | Event::Touch { .. } | Event::Touched | Event::Outcome(_) => None,
+        Event::Waiting { .. }
+        | Event::Touch { .. }
+        | Event::Touched
+        | Event::Store { .. }
+        | Event::Outcome(_) => None,
     };
     events.iter().filter_map(kind).collect()
 }

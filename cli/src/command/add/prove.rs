@@ -83,6 +83,10 @@ mod tests {
             rotate: None,
             factor_details: vec![],
             policy_parts: vec![],
+            holders: vec![],
+            touches: 1,
+            verified: std::collections::BTreeMap::new(),
+            drilled: None,
         }
     }
 

@@ -50,6 +50,7 @@ fn metadata(facts: &Facts, key: &AccessKey, account: Option<String>, totp: bool,
         policy: facts.policy.clone(),
         factors: factor.into_iter().collect(),
         recipients: facts.tokens.iter().map(|(token, _)| token.clone()).collect(),
+        holders: Vec::new(),
         previous: None,
     }
 }
@@ -58,7 +59,7 @@ fn payload(key: &AccessKey, seed: Option<&Seed>) -> Result<Zeroizing<Vec<u8>>, R
     let text = |bytes| std::str::from_utf8(bytes).map_err(|error| internal(&error));
     let seed = seed.map(Seed::base32);
     let seed = seed.as_ref().map(|seed| text(seed)).transpose()?;
-    let payload = Payload { secret: text(&key.secret)?, totp_seed: seed };
+    let payload = Payload { secret: Some(text(&key.secret)?), totp_seed: seed, access_codes: Vec::new() };
     // room for everything from the start: growing would leave a copy behind
     let mut bytes = Zeroizing::new(Vec::with_capacity(ROOM));
     serde_json::to_writer(&mut *bytes, &payload).map_err(|error| internal(&error))?;
@@ -90,7 +91,7 @@ mod tests {
         let bytes = payload(&key(), Some(&seed)).unwrap();
         assert_eq!(bytes.capacity(), ROOM);
         let read: Payload<'_> = serde_json::from_slice(&bytes).unwrap();
-        assert_eq!(read.secret, "/".repeat(128));
+        assert_eq!(read.secret.unwrap(), "/".repeat(128));
         assert_eq!(read.totp_seed.unwrap().len(), 128);
     }
 

@@ -116,6 +116,7 @@ mod tests {
             pin_tries,
             puk_tries: None,
             factory: factory.iter().map(|&it| it.to_owned()).collect(),
+            oath_code: None,
             details: vec![],
         }
     }
