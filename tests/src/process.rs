@@ -3,6 +3,9 @@
 #![allow(clippy::expect_used)] // a harness: what it cannot do fails the test, with a clear text
 
 use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
@@ -27,6 +30,26 @@ pub fn children_of(parent: u32, name: &str) -> Vec<u32> {
         its == name && rest.split_whitespace().nth(1) == Some(parent.to_string().as_str())
     };
     pids.filter(is_child).collect()
+}
+
+/// A program (`aws`, `python3`, `ykman`) of the Python environment that `tests/python-venv` makes where
+/// it is not there yet.
+///
+/// # Panics
+/// When the environment cannot be made.
+#[must_use]
+pub fn python(program: &str) -> PathBuf {
+    static BIN: LazyLock<PathBuf> = LazyLock::new(|| {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/python-venv");
+        let made = Command::new(script).output().expect("tests/python-venv can be started");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        // Relative to the root of the workspace, unless the target directory was named otherwise.
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize();
+        let root = root.expect("the workspace is there");
+        root.join(String::from_utf8_lossy(&made.stdout).trim()).join("bin")
+    });
+    // Not made canonical: python3 is a link out of the environment, and knows it by the link's name.
+    BIN.join(program)
 }
 
 /// Sends a signal to a process of the test's own. One that has ended already is none to worry about.

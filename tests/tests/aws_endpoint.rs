@@ -6,7 +6,9 @@ use ring::{digest, hmac};
 use signet_sigv4::canonical::{Parts, PathRule, canonical};
 use signet_sigv4::date;
 use signet_tests::aws::{Config, StrictAws, totp_code};
+use signet_tests::process::python;
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Output, Stdio};
@@ -44,7 +46,7 @@ fn text(output: &Output) -> String {
 }
 
 /// A program without any AWS configuration but this key's.
-fn without_configuration(program: &str, key: (&str, &str)) -> Command {
+fn without_configuration(program: impl AsRef<OsStr>, key: (&str, &str)) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("AWS_")) {
         command.env_remove(name);
@@ -95,10 +97,10 @@ fn boto3_does_every_operation() {
     let aws = start();
     let (code, next_code) = codes();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/aws_endpoint/every_operation.py");
-    let output = without_configuration("python3", ROOT)
+    let output = without_configuration(python("python3"), ROOT)
         .args([script, &aws.url(), ROOT.0, ROOT.1, USER.0, USER.1, &code, &next_code])
         .output()
-        .expect("python3 with boto3 is installed");
+        .expect("the environment has a python3");
     assert!(output.status.success() && output.stdout == b"done\n", "{}", text(&output));
     assert_every_operation_was_done(&aws);
     assert_eq!(aws.user_policies("break-glass"), ["inline", "arn:aws:iam::aws:policy/AdministratorAccess"]);

@@ -8,8 +8,8 @@ mod journey;
 use journey::{ACCOUNT, Desk, KEY_ID, PIN, SECRET, SEED, USER_KEY_ID, USER_SECRET, code};
 use serde_json::{Value, json};
 use signet_tests::card::{MgmtAlgorithm, PinPolicy, TouchPolicy};
+use signet_tests::process::python;
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 
 /// `-o json`, read.
@@ -295,12 +295,7 @@ signature = signer.signature(text, request)
 print("AWS4-HMAC-SHA256 Credential=%s, SignedHeaders=%s, Signature=%s" % (
     signer.scope(request), signer.signed_headers(signer.headers_to_sign(request)), signature))
 "#;
-    let made = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/python-venv")).output().unwrap();
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    // Relative to the root of the workspace, unless the target directory was named otherwise.
-    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
-    let python = root.join(String::from_utf8_lossy(&made.stdout).trim()).join("bin/python");
-    let mut child = Command::new(python)
+    let mut child = Command::new(python("python3"))
         .args(["-c", SCRIPT, KEY_ID, SECRET, service, region])
         .stdin(std::process::Stdio::piped())
         .stdout(std::process::Stdio::piped())

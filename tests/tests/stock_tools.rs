@@ -11,9 +11,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use ready::{ACCOUNT, KEY_ID, NAME, PASSPHRASE, Ready, SECRET, document, key_id, python, seconds_left};
+use ready::{ACCOUNT, KEY_ID, NAME, PASSPHRASE, Ready, SECRET, document, key_id, seconds_left};
 use serde_json::Value;
 use signet_tests::harness::Ran;
+use signet_tests::process::python;
 use terminal::Terminal;
 
 /// The real `aws` command on our profile.

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use signet_tests::card::{At, Card, Fault, PinPolicy, Profile, Touch, TouchPolicy};
 use signet_tests::pcsc::Pcscd;
+use signet_tests::process::python;
 
 /// Runs `yubico-piv-tool` on the card in the first reader.
 fn piv_tool(pcscd: &Pcscd, args: &[&str]) -> Output {
@@ -190,15 +191,7 @@ fn two_cards_and_several_daemons_live_side_by_side() {
 
 /// Runs `ykman` on the card in the first reader.
 fn ykman(pcscd: &Pcscd, args: &[&str]) -> Output {
-    static VENV: LazyLock<PathBuf> = LazyLock::new(|| {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/python-venv");
-        let made = Command::new(script).output().expect("tests/python-venv can be started");
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        // Relative to the root of the workspace, unless the target directory was named otherwise.
-        let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
-        root.join(String::from_utf8_lossy(&made.stdout).trim()).join("bin/ykman")
-    });
-    pcscd.command(VENV.as_path()).args(["-r", &pcscd.reader(0)]).args(args).output().unwrap()
+    pcscd.command(python("ykman")).args(["-r", &pcscd.reader(0)]).args(args).output().unwrap()
 }
 
 const FACTORY_KEY: &str = "010203040506070801020304050607080102030405060708";

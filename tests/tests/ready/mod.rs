@@ -144,12 +144,3 @@ pub fn seconds_left(stdout: &str) -> i64 {
 pub fn mfa_code() -> String {
     totp_code(MFA_SEED, OffsetDateTime::now_utc().unix_timestamp()).unwrap()
 }
-
-/// A program of the tests' Python environment (`aws`, `python3`), which is made if it is not there.
-pub fn python(program: &str) -> PathBuf {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/python-venv");
-    let made = Command::new(script).output().expect("tests/python-venv can be started");
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    root.join(String::from_utf8_lossy(&made.stdout).trim()).join("bin").join(program).canonicalize().unwrap()
-}
