@@ -3,8 +3,6 @@
 #![allow(dead_code, unreachable_pub)] // each test program uses its part
 
 use std::ops::{Deref, DerefMut};
-use std::path::PathBuf;
-use std::process::Command;
 
 use serde_json::Value;
 use signet_tests::aws::{Config, Seen, StrictAws, totp_code};
