@@ -147,15 +147,20 @@ pub async fn token_list(house: &House) -> Result<Tokens, Refusal> {
     let seen = tokens::scan(house).await?;
     let vault = house.vault.borrow();
     let enrolled = vault.tokens();
-    let is_there = |serial: &str| seen.as_ref().map(|seen| seen.iter().any(|token| token.serial == serial));
-    let mut tokens: Vec<TokenInfo> =
-        enrolled.iter().map(|token| known(token, is_there(&token.recipient.serial))).collect();
+    let of = |serial: &str| seen.iter().flatten().find(|token| token.serial == serial);
+    let mut tokens: Vec<TokenInfo> = enrolled
+        .iter()
+        .map(|token| {
+            let there = of(&token.recipient.serial);
+            known(token, seen.as_ref().map(|_| there.is_some()), there)
+        })
+        .collect();
     let strange = |token: &&Seen| !enrolled.iter().any(|known| known.recipient.serial == token.serial);
     tokens.extend(seen.iter().flatten().filter(strange).map(unknown));
     Ok(Tokens { version: VERSION, tokens })
 }
 
-fn known(token: &Token, present: Option<bool>) -> TokenInfo {
+fn known(token: &Token, present: Option<bool>, seen: Option<&Seen>) -> TokenInfo {
     TokenInfo {
         serial: token.recipient.serial.clone(),
         kind: token.recipient.kind.clone(),
@@ -167,7 +172,7 @@ fn known(token: &Token, present: Option<bool>) -> TokenInfo {
         present,
         lost: None,
         policies: Some(token.policies.clone()),
-        seen: None,
+        seen: seen.cloned(),
         recipient: Some(token.recipient.clone()),
     }
 }
@@ -184,7 +189,7 @@ fn unknown(seen: &Seen) -> TokenInfo {
         present: Some(true),
         lost: None,
         policies: None,
-        seen: None,
+        seen: Some(seen.clone()),
         recipient: None,
     }
 }

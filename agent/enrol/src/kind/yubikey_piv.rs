@@ -11,6 +11,7 @@
 mod attestation;
 mod card;
 mod management;
+mod oath;
 mod reference;
 mod roots;
 mod slot;
@@ -50,7 +51,7 @@ impl Kind for YubiKeyPiv {
     }
 
     fn list(&self, desk: &Desk<'_>) -> Result<Vec<Seen>, Refusal> {
-        let survey = Card::survey(desk, look)?;
+        let survey = Card::survey(desk, |card| list(desk, card))?;
         let mut seen = survey.cards;
         if seen.is_empty()
             && let Some(held) = survey.failed.iter().find(|(_, refusal)| refusal.code == Code::Busy)
@@ -200,7 +201,7 @@ fn weakness(card: &Card) -> Option<String> {
     })
 }
 
-/// A card in the list.
+/// What every card is asked.
 fn look(card: &mut Card) -> Result<Seen, Refusal> {
     let pin = card.reference(ManagementSlotId::Pin)?;
     let puk = card.reference(ManagementSlotId::Puk)?;
@@ -227,6 +228,18 @@ fn look(card: &mut Card) -> Result<Seen, Refusal> {
     })
 }
 
+/// A card in `list`: with the slots that the vault has on it, where the card tells of them.
+fn list(desk: &Desk<'_>, card: &mut Card) -> Result<Seen, Refusal> {
+    let mut seen = look(card)?;
+    let ours = desk.enrolled.iter().filter(|token| token.kind == KIND && token.serial == seen.serial);
+    for slot in ours.filter_map(|token| Slot::parse(&token.slot).ok()) {
+        let line = slot::describe(card, slot)?.unwrap_or_else(|| "empty".to_owned());
+        seen.details.push((format!("slot {}", slot.name()), line));
+    }
+    seen.oath_code = oath::asks_for_code(card);
+    Ok(seen)
+}
+
 /// A card in `info`.
 fn describe(card: &mut Card) -> Result<Seen, Refusal> {
     let mut seen = look(card)?;
@@ -241,5 +254,12 @@ fn describe(card: &mut Card) -> Result<Seen, Refusal> {
     seen.details.push(("management key".to_owned(), stored.to_owned()));
     seen.details.push(("attestation".to_owned(), attests.to_owned()));
     seen.details.extend(weakness(card).map(|text| ("firmware".to_owned(), text)));
+    seen.oath_code = oath::asks_for_code(card);
+    let code = match seen.oath_code {
+        Some(true) => "set",
+        Some(false) => "not set",
+        None => "no OATH applet",
+    };
+    seen.details.push(("oath access code".to_owned(), code.to_owned()));
     Ok(seen)
 }
