@@ -1,65 +1,45 @@
-//! `signet doctor`: looks for what is wrong or dangerous here, and says what to type. Changes nothing
-//! and asks nothing of a token.
+//! `signet doctor`: looks for what is wrong or dangerous here, and says what to type. Changes nothing,
+//! asks nothing of the person, and spends no try of a token.
+//!
+//! One file a subject; in each, what gathers is thin, and what judges is a pure function from facts to
+//! findings. Green is `ok`, yellow `warning`, red `wrong`; one red finding makes the exit code 1.
 
 mod agent;
-mod aws;
+mod clock;
+#[cfg(test)]
+mod facts;
+mod finding;
+mod keys;
+mod machine;
 mod places;
-mod reader;
+mod plaintext;
+mod profiles;
+mod prompt;
+mod renewal;
+mod root;
+mod service;
+mod token;
+mod usb;
 
 use super::Done;
+use super::list::known;
 use crate::args::Format;
 use crate::context::Context;
+use crate::courier::endpoint;
+use crate::ini::files::{self, Files};
 use crate::output::{self, FailureStyle};
+use crate::session::home_region;
+use agent::Keeper;
+use finding::{Finding, Level};
+use machine::Machine;
+use plaintext::Vault;
 use serde::Serialize;
-use signet_protocol::api::Status;
+use signet_protocol::api::{KeyInfo, Keys, Status, TokenInfo, Tokens};
+use signet_protocol::child::{EnrolAct, Managed, Seen};
+use signet_protocol::record::Partition;
 use signet_protocol::{Code, Refusal, VERSION};
 use std::process::ExitCode;
-
-/// How a finding is meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Level {
-    /// As it should be.
-    Ok,
-    /// Works, and is a risk.
-    Warning,
-    /// Does not work, or gives something away.
-    Wrong,
-}
-
-impl Level {
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Warning => "warning",
-            Self::Wrong => "wrong",
-        }
-    }
-}
-
-/// One thing that was looked at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Finding {
-    level: Level,
-    /// What was looked at, in a word: stable.
-    check: &'static str,
-    message: String,
-    hint: Option<String>,
-}
-
-impl Finding {
-    fn ok(check: &'static str, message: impl Into<String>) -> Self {
-        Self { level: Level::Ok, check, message: message.into(), hint: None }
-    }
-
-    fn warning(check: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { level: Level::Warning, check, message: message.into(), hint: Some(hint.into()) }
-    }
-
-    fn wrong(check: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { level: Level::Wrong, check, message: message.into(), hint: Some(hint.into()) }
-    }
-}
+use time::OffsetDateTime;
 
 /// `doctor` as JSON.
 #[derive(Serialize)]
@@ -83,18 +63,21 @@ pub(crate) fn run(cx: &Context) -> Done {
     match cx.format() {
         Format::Json => output::json(&document)?,
         Format::Csv => {
+            let text = |value: &Option<String>| value.clone().unwrap_or_default();
             let row = |it: &Finding| {
-                let cells = [it.level.word(), it.check, &it.message, it.hint.as_deref().unwrap_or_default()];
-                cells.map(str::to_owned).to_vec()
+                let (level, check) = (it.level.word().to_owned(), it.check.to_owned());
+                vec![level, check, it.message.clone(), text(&it.hint), text(&it.why)]
             };
             let rows: Vec<Vec<String>> = document.findings.iter().map(row).collect();
-            output::table(Format::Csv, &document, &["level", "check", "message", "hint"], &rows)?;
+            output::table(Format::Csv, &document, &["level", "check", "message", "hint", "why"], &rows)?;
         }
         Format::Text => {
             for it in &document.findings {
                 output::line(&format!("{:<8} {}: {}", it.level.word(), it.check, it.message))?;
-                if let Some(hint) = &it.hint {
-                    output::line(&format!("         try: {hint}"))?;
+                for (name, text) in [("why", &it.why), ("try", &it.hint)] {
+                    if let Some(text) = text {
+                        output::line(&format!("         {name}: {text}"))?;
+                    }
                 }
             }
             if let Some(refusal) = &document.error {
@@ -105,39 +88,138 @@ pub(crate) fn run(cx: &Context) -> Done {
     Ok(code)
 }
 
-/// Everything, from the hardware to the files of the AWS tools.
+/// Everything, from the agent and the hardware to the files of the AWS tools.
 fn look(cx: &Context) -> Vec<Finding> {
+    let machine = Machine::look();
     let mut findings = Vec::new();
     let status = match cx.get::<Status>("/v1/status") {
         Ok(status) => {
-            findings.push(Finding::ok(
-                "agent",
-                format!("version {} answers at {}", status.agent_version, status.socket),
-            ));
+            findings.extend(agent::look(cx, &machine, &status));
             Some(status)
         }
         Err(refusal) => {
-            let hint = refusal.hint.clone().unwrap_or_else(|| "signet status".to_owned());
-            findings.push(Finding::wrong("agent", refusal.message, hint));
+            findings.push(agent::absent(refusal, cx.client().socket(), &machine));
             None
         }
     };
-    findings.extend(reader::look(cx, status.as_ref()));
-    findings.push(questions(cx));
-    findings.extend(places::look(cx, status.as_ref()));
+    findings.extend(hardware(cx, status.as_ref(), &machine));
+    findings.extend(prompt::look(cx, &machine));
+    let mut house = House::default();
     if let Some(status) = &status {
-        findings.extend(agent::look(cx, status));
+        findings.extend(places::look(cx, status));
+        house = House::look(cx, &mut findings);
     }
-    findings.extend(aws::look());
+    findings.push(clock::look(cx, &house.region(), &machine));
+    findings.extend(house.judge());
+    findings.extend(aws(&house.vault()));
     findings
 }
 
-/// Whether the person can be asked.
-fn questions(cx: &Context) -> Finding {
-    let way = cx.prompts().describe();
-    if cx.prompts().available() {
-        Finding::ok("prompt", format!("questions go to {way}"))
-    } else {
-        Finding::warning("prompt", format!("nobody can be asked: {way}"), "sudo apt install pinentry-curses")
+/// The PC/SC service, and the readers behind it.
+fn hardware(cx: &Context, status: Option<&Status>, machine: &Machine) -> Vec<Finding> {
+    if status.is_some_and(|status| !service::needed(&status.kinds)) {
+        return vec![Finding::ok("pcscd", "not needed: the configuration names no kind of hardware")];
     }
+    let restart = status.map(|status| Keeper::of(status, cx.client().socket()).restart(machine, status));
+    let answer = service::look(status, &restart.unwrap_or_default(), machine);
+    let answers = answer.level == Level::Ok;
+    let mut findings = vec![answer];
+    if let Some(status) = status {
+        let agent = machine::user(status.uid).unwrap_or_else(|| status.uid.to_string());
+        let usb = usb::look();
+        let look = service::Look { seen: &there(cx), answers, agent: &agent, usb: &usb };
+        findings.extend(service::readers(&look, machine));
+    }
+    findings
+}
+
+/// The tokens that are there. Asks nothing, spends nothing.
+fn there(cx: &Context) -> Result<Vec<Seen>, Refusal> {
+    match cx.manage(EnrolAct::List)? {
+        Some(Managed::Seen { tokens }) => Ok(tokens),
+        Some(Managed::Enrolled { .. } | Managed::Done) | None => Ok(Vec::new()),
+    }
+}
+
+/// What the agent keeps.
+#[derive(Default)]
+struct House {
+    tokens: Vec<TokenInfo>,
+    keys: Option<Keys>,
+}
+
+impl House {
+    /// Asks the agent; what it does not tell is a finding.
+    fn look(cx: &Context, findings: &mut Vec<Finding>) -> Self {
+        let why = "what is not told cannot be looked at";
+        let tokens = cx.get::<Tokens>("/v1/tokens").map_or_else(
+            |refusal| {
+                findings.push(Finding::wrong("token", refusal.message, why, "signet token list"));
+                Vec::new()
+            },
+            |tokens| tokens.tokens,
+        );
+        let keys = known(cx).map_err(|refusal| {
+            findings.push(Finding::wrong("keys", refusal.message, why, "signet list"));
+        });
+        Self { tokens, keys: keys.ok() }
+    }
+
+    fn keys(&self) -> &[KeyInfo] {
+        self.keys.as_ref().map(|keys| keys.keys.as_slice()).unwrap_or_default()
+    }
+
+    /// The region whose STS is asked for the time: the environment's, else where the keys are at home.
+    fn region(&self) -> String {
+        let keys = self.keys();
+        let gov = !keys.is_empty() && keys.iter().all(|key| key.partition == Partition::AwsUsGov);
+        let home = home_region(if gov { Partition::AwsUsGov } else { Partition::Aws });
+        endpoint::region_from_env().unwrap_or_else(|| home.to_owned())
+    }
+
+    fn judge(&self) -> Vec<Finding> {
+        let mut findings = token::look(&self.tokens, self.keys());
+        if let Some(Keys { keys, refused, .. }) = &self.keys {
+            let iam = endpoint::overridden("iam");
+            findings.extend(keys::look(&keys::Facts {
+                keys,
+                refused,
+                tokens: &self.tokens,
+                now: OffsetDateTime::now_utc(),
+                iam: iam.as_deref(),
+            }));
+        }
+        findings
+    }
+
+    fn vault(&self) -> Vault<'_> {
+        Vault { keys: self.keys(), ready: self.tokens.iter().any(|token| token.recipient.is_some()) }
+    }
+}
+
+/// The files of the AWS tools, and the console's downloads.
+fn aws(vault: &Vault<'_>) -> Vec<Finding> {
+    let read = || {
+        let files = Files::find()?;
+        let (config, credentials) = (files::read(&files.config)?, files::read(&files.credentials)?);
+        Ok::<_, Refusal>((files, config, credentials))
+    };
+    let mut findings = Vec::new();
+    let mut plain = plaintext::downloads(vault);
+    match read() {
+        Ok((files, config, credentials)) => {
+            findings.extend(profiles::look(&files, &config, &credentials));
+            plain.extend(plaintext::file(&files.credentials, &credentials, vault));
+            plain.extend(plaintext::file(&files.config, &config, vault));
+        }
+        Err(refusal) => {
+            let why = "whether keys stand there in plain text could not be found out";
+            findings.push(Finding::wrong("profiles", refusal.message, why, "chmod -R u+rwX ~/.aws"));
+        }
+    }
+    if plain.is_empty() {
+        plain.push(Finding::ok("plaintext", "no access key lies in the usual places"));
+    }
+    findings.extend(plain);
+    findings
 }

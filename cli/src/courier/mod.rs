@@ -5,6 +5,7 @@
 //! signs has been through the [`referee`] first.
 
 mod answer;
+pub(crate) mod date;
 pub(crate) mod endpoint;
 mod referee;
 pub(crate) mod sts;

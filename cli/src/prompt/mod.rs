@@ -100,6 +100,12 @@ impl Prompts {
         Self { device: Device::Nothing("--no-prompt was given"), prepared: RefCell::default() }
     }
 
+    /// The pinentry that would be used without askpass and terminal, for `doctor`; the error says what
+    /// is wrong with the one that was configured.
+    pub(crate) fn pinentry() -> Result<Option<PathBuf>, &'static str> {
+        pinentry::find()
+    }
+
     /// Settles the answer to the next question of a kind, which is then not asked.
     pub(crate) fn prepare(&self, kind: PromptKind, answer: Answer) {
         self.prepared.replace(Some((kind, answer)));
@@ -163,20 +169,6 @@ impl Prompts {
             Device::Terminal | Device::Askpass(_) | Device::Pinentry(_) => {
                 Err(no_prompt("the last try is spent only with a yes typed at a terminal"))
             }
-        }
-    }
-
-    /// Asks for an AWS secret: never through askpass, which knows no such kind.
-    pub(crate) async fn secret(&self, text: &str) -> Result<Answer, Refusal> {
-        let question = Question::new(PromptKind::Passphrase, text);
-        match &self.device {
-            Device::Terminal => tty::ask(&question).await,
-            Device::Pinentry(path) => pinentry::ask(path, &question).await,
-            Device::Askpass(_) => Err(Refusal::bare(
-                Code::NoPrompt,
-                "the secret is not asked for through SIGNET_ASKPASS: use --stdin or --csv",
-            )),
-            Device::Nothing(why) => Err(no_prompt(why)),
         }
     }
 

@@ -1,75 +1,266 @@
-//! What the agent tells of itself, and of the keys that it keeps.
+//! The agent: whether it answers, how it is started again, and what its configuration leaves open.
 
 use super::Finding;
-use crate::command::list::known;
+use super::machine::{Machine, Services, word};
+use crate::client::{Origin, Socket};
 use crate::context::Context;
-use signet_protocol::api::{KeyInfo, Keys, RefusedKey, Status};
-use signet_protocol::record::KeyKind;
+use signet_protocol::Refusal;
+use signet_protocol::api::Status;
+use std::path::{Path, PathBuf};
 
-/// Looks at versions, hardening, the log, and the keys.
-pub(super) fn look(cx: &Context, status: &Status) -> Vec<Finding> {
-    let mut findings = Vec::new();
+/// What starts the agent, and so starts it anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keeper {
+    /// The system's service manager.
+    System,
+    /// The user's service manager.
+    User,
+    /// `signet` itself, when nobody listens.
+    Signet,
+    /// A person.
+    Person,
+}
+
+impl Keeper {
+    /// Finds out from the control group of the agent.
+    pub(super) fn of(status: &Status, socket: &Socket) -> Self {
+        // what cannot be read tells nothing, and then the socket does
+        let group = std::fs::read_to_string(format!("/proc/{}/cgroup", status.pid)).unwrap_or_default();
+        Self::told(&group, socket.origin())
+    }
+
+    fn told(group: &str, origin: Origin) -> Self {
+        let unit = group.lines().any(|line| line.trim_end().ends_with("/signet-agent.service"));
+        match (unit, origin) {
+            (true, _) if group.contains("/user.slice/") => Self::User,
+            (true, _) | (false, Origin::System) => Self::System,
+            (false, Origin::Personal) => Self::Signet,
+            (false, Origin::Flag | Origin::Environment) => Self::Person,
+        }
+    }
+
+    /// Ends the agent and starts it with the same files.
+    pub(super) fn restart(self, machine: &Machine, status: &Status) -> String {
+        let Status { pid, socket, state_dir, config, .. } = status;
+        match self {
+            Self::System => machine.as_root("systemctl restart signet-agent"),
+            Self::User => "systemctl --user restart signet-agent".to_owned(),
+            Self::Signet => format!("kill {pid} && sleep 1 && signet status"),
+            Self::Person => {
+                let config = config.as_deref().map(|file| format!(" --config {}", word(file)));
+                format!(
+                    "kill {pid} && sleep 1 && setsid -f signet-agent{} --socket {} --state-dir {}",
+                    config.unwrap_or_default(),
+                    word(socket),
+                    word(state_dir)
+                )
+            }
+        }
+    }
+}
+
+/// That there is none.
+pub(super) fn absent(refusal: Refusal, socket: &Socket, machine: &Machine) -> Finding {
+    let hint = match socket.origin() {
+        Origin::Flag | Origin::Environment => {
+            format!("setsid -f signet-agent --socket {}", super::machine::path(socket.path()))
+        }
+        Origin::System => refusal.hint.unwrap_or_else(|| machine.as_root("systemctl restart signet-agent")),
+        // it was started just now, and ended: by hand it says why
+        Origin::Personal => "signet-agent".to_owned(),
+    };
+    let why = "every use, and most of what is looked at here, goes through the agent";
+    Finding::wrong("agent", refusal.message, why, hint)
+}
+
+/// What the agent tells of its version and its configuration.
+pub(super) fn look(cx: &Context, machine: &Machine, status: &Status) -> Vec<Finding> {
+    let keeper = Keeper::of(status, cx.client().socket());
+    let config = Configuration::of(status);
+    judge(status, keeper, machine, &config)
+}
+
+/// The agent's configuration file, as far as a command changes it.
+struct Configuration {
+    file: PathBuf,
+    /// It has a table `[audit]` already.
+    audit: bool,
+    /// It may be written by who types.
+    ours: bool,
+}
+
+impl Configuration {
+    fn of(status: &Status) -> Self {
+        let file = status.config.as_ref().map_or_else(usual, PathBuf::from);
+        // what cannot be read is not known to have it
+        let text = std::fs::read_to_string(&file).unwrap_or_default();
+        let audit = text.lines().any(|line| line.trim_start().starts_with("[audit]"));
+        Self { ours: !file.starts_with("/etc"), file, audit }
+    }
+
+    /// A command that changes the file, with the rights that it takes.
+    fn change(&self, machine: &Machine, command: &str) -> String {
+        if self.ours { command.to_owned() } else { machine.as_root(&format!("sh -c {}", word(command))) }
+    }
+}
+
+/// Where the configuration is looked for.
+fn usual() -> PathBuf {
+    let set = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = set("XDG_CONFIG_HOME").or_else(|| set("HOME").map(|home| home.join(".config")));
+    base.unwrap_or_default().join("signet/agent.toml")
+}
+
+fn judge(status: &Status, keeper: Keeper, machine: &Machine, config: &Configuration) -> Vec<Finding> {
     let own = env!("CARGO_PKG_VERSION");
+    let restart = keeper.restart(machine, status);
+    let file = super::machine::path(&config.file);
+    let mut findings =
+        vec![Finding::ok("agent", format!("version {} answers at {}", status.agent_version, status.socket))];
     if status.agent_version != own {
         let what = format!("the agent is version {}, this program {own}", status.agent_version);
-        findings.push(Finding::warning("version", what, "systemctl --user restart signet-agent"));
-    }
-    for layer in status.hardening.iter().filter(|layer| !layer.on) {
-        let why = layer.why.as_deref().unwrap_or("no reason given");
-        findings.push(Finding::warning(
-            "hardening",
-            format!("{} is off: {why}", layer.name),
-            "signet status",
-        ));
+        let why = "an agent that was started before an upgrade goes on as it was, its repairs left out";
+        findings.push(Finding::warning("version", what, why, restart.clone()));
     }
     if status.anchor.is_empty() {
+        let anchor =
+            if machine.services == Services::Systemd { "journald".to_owned() } else { heads(status) };
+        let line = format!("anchor = \"{anchor}\"");
+        let change = if config.audit {
+            format!("sed -i {} {file}", word(&format!("/^ *anchor *=/d; s|^ *\\[audit\\].*|&\\n{line}|")))
+        } else {
+            let dir = super::machine::path(config.file.parent().unwrap_or(Path::new(".")));
+            format!("mkdir -p {dir} && printf '\\n[audit]\\n%s\\n' {} >> {file}", word(&line))
+        };
         let what = "the head of the audit log is copied nowhere: a tail that is cut off would not be seen";
-        findings.push(Finding::warning("audit", what, "signet audit head"));
+        let why = "a chain shows what was changed in it, not what is missing at its end";
+        let hint = format!("{} && {restart}", config.change(machine, &change));
+        findings.push(Finding::warning("audit", what, why, hint));
     }
     if !status.extra_hosts.is_empty() {
         let what = format!("requests may go in the clear to {}", status.extra_hosts.join(", "));
-        findings.push(Finding::warning("hosts", what, "signet status"));
+        let why = "who listens on that port gets signed requests, and can have them answered as he likes";
+        let change = format!("sed -i '/^ *extra_hosts *=/d' {file}");
+        let hint = format!("{} && {restart}", config.change(machine, &change));
+        findings.push(Finding::warning("hosts", what, why, hint));
     }
-    match known(cx) {
-        Ok(Keys { keys, refused, .. }) if keys.is_empty() && refused.is_empty() => {
-            findings.push(Finding::ok("keys", "the vault holds no key yet"));
-        }
-        Ok(Keys { keys, refused, .. }) => {
-            findings.extend(keys.iter().flat_map(key));
-            findings.extend(refused.into_iter().map(broken));
-        }
-        Err(refusal) => findings.push(Finding::wrong("keys", refusal.message, "signet list")),
-    }
+    findings.extend(hardening(status, keeper, machine, &restart));
     findings
 }
 
-fn broken(refused: RefusedKey) -> Finding {
-    let RefusedKey { name, error } = refused;
-    let hint = error.hint.unwrap_or_else(|| format!("signet show {name}"));
-    Finding::wrong("keys", format!("{name} is refused: {}", error.message), hint)
+/// A file beside the vault, where there is no journal.
+fn heads(status: &Status) -> String {
+    format!("{}.heads", status.state_dir.trim_end_matches('/'))
 }
 
-fn key(key: &KeyInfo) -> Vec<Finding> {
-    let name = &key.name;
+/// The layers in force. What the agent can do for itself it has done: what is left is a limit of its
+/// surroundings, and the kernel.
+fn hardening(status: &Status, keeper: Keeper, machine: &Machine, restart: &str) -> Vec<Finding> {
+    let (on, off): (Vec<_>, Vec<_>) = status.hardening.iter().partition(|layer| layer.on);
     let mut findings = Vec::new();
-    if key.tokens.len() < 2 {
-        let what = format!("{name} is sealed to one token, and is lost with it");
-        findings.push(Finding::warning("keys", what, "signet token enrol"));
+    if !on.is_empty() {
+        let names: Vec<&str> = on.iter().map(|layer| layer.name.as_str()).collect();
+        findings.push(Finding::ok("hardening", format!("in force: {}", names.join(", "))));
     }
-    if key.kind == KeyKind::Root && key.factors.is_empty() {
-        let what = format!("{name} is a root key without a second factor");
-        findings.push(Finding::warning("keys", what, format!("signet factor add totp --key {name}")));
-    }
-    if let Some(why) = &key.rotate {
-        let what = format!("{name} is to be rotated at aws: {why}");
-        findings.push(Finding::wrong("keys", what, format!("signet show {name}")));
-    }
-    if key.kind == KeyKind::Root && key.last_used.is_none() {
-        let what = format!("{name} was never used: the safest root key is one that is deleted at aws");
-        findings.push(Finding::warning("keys", what, format!("signet show {name}")));
-    }
-    if findings.is_empty() {
-        findings.push(Finding::ok("keys", format!("{name}, sealed to {} tokens", key.tokens.len())));
-    }
+    let raised = |dir: &str, reload: &str| {
+        format!(
+            "mkdir -p {dir} && printf '[Service]\\nLimitMEMLOCK=infinity\\n' > {dir}/memlock.conf && {reload}"
+        )
+    };
+    let hint = match keeper {
+        Keeper::System => machine.as_root(&format!(
+            "sh -c {}",
+            word(&raised(
+                "/etc/systemd/system/signet-agent.service.d",
+                "systemctl daemon-reload && systemctl restart signet-agent"
+            ))
+        )),
+        Keeper::User => machine.as_root(&format!(
+            "sh -c {} && systemctl --user daemon-reexec && systemctl --user restart signet-agent",
+            word(&raised("/etc/systemd/system/user@.service.d", "systemctl daemon-reload"))
+        )),
+        Keeper::Signet | Keeper::Person => {
+            format!("{} && {restart}", machine.as_root("prlimit --pid $$ --memlock=unlimited:unlimited"))
+        }
+    };
+    findings.extend(off.into_iter().map(|layer| {
+        let reason = layer.why.as_deref().unwrap_or("no reason given");
+        let what = format!("{} is off: {reason}", layer.name);
+        let why = "session credentials, and what passes through, could be swapped out or read";
+        Finding::warning("hardening", what, why, hint.clone())
+    }));
     findings
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use super::super::machine::tests::PLAIN;
+    use super::*;
+    use crate::command::doctor::Level;
+    use crate::command::doctor::facts::status;
+    use signet_protocol::api::Layer;
+
+    fn config() -> Configuration {
+        Configuration { file: "/c/agent.toml".into(), audit: false, ours: true }
+    }
+
+    #[test]
+    fn who_started_the_agent_starts_it_again() {
+        let system = "0::/system.slice/signet-agent.service\n";
+        let user = "0::/user.slice/user-1000.slice/user@1000.service/app.slice/signet-agent.service\n";
+        let shell = "0::/user.slice/user-1000.slice/session-2.scope\n";
+        assert_eq!(Keeper::told(system, Origin::Environment), Keeper::System);
+        assert_eq!(Keeper::told(user, Origin::Personal), Keeper::User);
+        assert_eq!(Keeper::told(shell, Origin::Personal), Keeper::Signet);
+        assert_eq!(Keeper::told("", Origin::Environment), Keeper::Person);
+        let restart = Keeper::Person.restart(&PLAIN, &status());
+        assert_eq!(
+            restart,
+            "kill 42 && sleep 1 && setsid -f signet-agent --config /c/agent.toml --socket /r/s --state-dir '/v v'"
+        );
+    }
+
+    #[test]
+    fn a_good_agent_has_nothing_to_be_said_against_it() {
+        let found = judge(&status(), Keeper::Signet, &PLAIN, &config());
+        assert!(found.iter().all(|it| it.level == Level::Ok), "{found:?}");
+    }
+
+    #[test]
+    fn another_version_is_named_and_started_anew() {
+        let old = Status { agent_version: "0.0.9".into(), ..status() };
+        let found = judge(&old, Keeper::User, &PLAIN, &config());
+        let version = found.iter().find(|it| it.check == "version").unwrap();
+        assert_eq!(version.hint.as_deref(), Some("systemctl --user restart signet-agent"));
+    }
+
+    #[test]
+    fn a_log_without_an_anchor_gets_one_where_there_is_none_yet() {
+        let bare = Status { anchor: String::new(), ..status() };
+        let hint = |audit| {
+            let config = Configuration { audit, ..config() };
+            let found = judge(&bare, Keeper::User, &PLAIN, &config);
+            found.iter().find(|it| it.check == "audit").unwrap().hint.clone().unwrap()
+        };
+        assert!(
+            hint(false).starts_with("mkdir -p /c && printf '\\n[audit]\\n%s\\n' 'anchor = \"journald\"' >>")
+        );
+        assert!(hint(true).starts_with("sed -i '/^ *anchor *=/d; s|^ *\\[audit\\]"), "{}", hint(true));
+    }
+
+    #[test]
+    fn a_layer_that_is_off_is_named_with_its_reason() {
+        let layer = Layer { name: "memory locked".into(), on: false, why: Some("a limit".into()) };
+        let weak = Status { hardening: vec![layer], ..status() };
+        let found = judge(&weak, Keeper::Signet, &PLAIN, &config());
+        let off = found.iter().find(|it| it.check == "hardening").unwrap();
+        assert_eq!((off.level, off.message.as_str()), (Level::Warning, "memory locked is off: a limit"));
+        assert!(
+            off.hint
+                .as_ref()
+                .unwrap()
+                .starts_with("sudo prlimit --pid $$ --memlock=unlimited:unlimited && kill 42")
+        );
+    }
 }
