@@ -15,16 +15,20 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signet_envelope::hpke::OneTimeKey;
 use signet_envelope::{Secret, sha256};
 use signet_protocol::PromptKind;
-use signet_protocol::child::{ChildAnswer, Event, Order, Outcome, Prompt, TokenName, WaitingFor};
+use signet_protocol::child::{
+    ChildAnswer, ChildStored, CodeFate, Event, Order, Outcome, Prompt, TokenName, WaitingFor,
+};
 use signet_protocol::prompt::{answer_info, subject_input};
 use signet_protocol::refusal::{Code, Refusal};
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Read, Write as _};
 use std::ops::Deref;
 use std::os::fd::AsFd as _;
 
-/// Cap on the order: a record and a request of 64 KiB each, as base64 and as JSON in JSON.
-const ORDER_LIMIT: usize = 512 * 1024;
+/// Cap on the order: a record and a request of 64 KiB each, as base64 and as JSON in JSON, and some
+/// dozens of other records of usual size.
+const ORDER_LIMIT: usize = 1024 * 1024;
 
 /// Cap on an answer line; what is typed is short.
 const ANSWER_LIMIT: usize = 8 * 1024;
@@ -146,6 +150,8 @@ pub struct Conversation {
     use_id: String,
     subject: [u8; 32],
     asked: u32,
+    /// Touches so far, and how many there will be.
+    touches: Cell<(u32, u32)>,
     input: Input,
 }
 
@@ -154,7 +160,7 @@ impl Conversation {
     #[must_use]
     pub fn new(order: &Order, input: Input) -> Self {
         let subject = sha256(&subject_input(&order.key, order.request.as_bytes()));
-        Self { use_id: order.use_id.clone(), subject, asked: 0, input }
+        Self { use_id: order.use_id.clone(), subject, asked: 0, touches: Cell::new((0, 0)), input }
     }
 
     /// Says that the next call may block, and on what.
@@ -165,12 +171,21 @@ impl Conversation {
         self.say(&Event::Waiting { what, tokens })
     }
 
-    /// Says that `token` now waits for a touch.
+    /// Adds to the number of touches that this use will take.
+    pub fn expect_touches(&self, more: u32) {
+        let (n, of) = self.touches.get();
+        self.touches.set((n, of.saturating_add(more)));
+    }
+
+    /// Says that `token` now waits for the next touch.
     ///
     /// # Errors
     /// When the agent has gone.
     pub fn touch(&self, token: TokenName, seconds: u32) -> Result<(), Refusal> {
-        self.say(&Event::Touch { n: 1, of: 1, token, seconds })
+        let (before, of) = self.touches.get();
+        let n = before.saturating_add(1);
+        self.touches.set((n, of.max(n)));
+        self.say(&Event::Touch { n, of: of.max(n), token, seconds })
     }
 
     /// Says that the touch is over, given or not.
@@ -201,6 +216,24 @@ impl Conversation {
         let sealed = STANDARD.decode(answer.sealed.ok_or_else(cancelled)?).map_err(|_| foreign_answer())?;
         let info = answer_info(&self.use_id, number, kind, &self.subject);
         key.open(&info, &sealed).map(Typed).map_err(|_| foreign_answer())
+    }
+
+    /// Hands over a generation that must be durable, and waits until it is.
+    ///
+    /// # Errors
+    /// `interrupted` when the agent goes, which it does where it could not store it; `internal` for
+    /// another answer.
+    pub fn store(
+        &mut self,
+        record: String,
+        epoch: u64,
+        token: TokenName,
+        code: CodeFate,
+    ) -> Result<(), Refusal> {
+        self.say(&Event::Store { record, token, code })?;
+        let line = self.input.line(ANSWER_LIMIT).map_err(|_| foreign_answer())?.ok_or_else(cancelled)?;
+        let ChildStored { stored } = serde_json::from_slice(&line).map_err(|_| foreign_answer())?;
+        if stored == epoch { Ok(()) } else { Err(foreign_answer()) }
     }
 
     fn say(&self, event: &Event) -> Result<(), Refusal> {

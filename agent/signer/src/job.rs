@@ -5,13 +5,14 @@
 //! about the key of the order, and for the act that the request names. Whatever the agent computed
 //! and this room can compute too is compared.
 
+use crate::embed::Embed;
 use crate::reseal::Reseal;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use signet_envelope::{Error, PublicKey, Record, hex};
 use signet_protocol::api::{SignRequest, UseAct, UseRequest};
-use signet_protocol::child::{Act, Order, TotpGate};
-use signet_protocol::record::{FactorKind, Metadata, Recipient, is_key_name};
+use signet_protocol::child::{Act, Order, Seed, TotpGate};
+use signet_protocol::record::{Custody, FactorKind, Metadata, Recipient, is_key_name};
 use signet_protocol::refusal::{Code, Refusal};
 use signet_protocol::{DATE_WINDOW_SECONDS, VERSION};
 use signet_sigv4::{Prepared, Request, date};
@@ -37,8 +38,12 @@ pub enum Work {
     Sign(Box<Prepared>),
     /// Open the record and look.
     Open,
+    /// Prove that the token opens the record, or computes what it should.
+    Verify,
     /// Seal a new generation.
     Reseal(Box<Reseal>),
+    /// Write the key into tokens, and seal a new generation.
+    Embed(Box<Embed>),
 }
 
 impl Job {
@@ -51,12 +56,8 @@ impl Job {
         if order.version != VERSION {
             return Err(disagree("the version of the order"));
         }
-        let file = STANDARD.decode(&order.record).map_err(|_| disagree("how a record is handed over"))?;
-        let record = Record::parse(&file).map_err(|error| unreadable(&order.key, error))?;
-        if hex(&record.header_sha256()) != order.header_sha256 {
-            return Err(changed(&order.key, "its header is not the one that was last acknowledged"));
-        }
-        let metadata = read_metadata(record.meta(), order)?;
+        let (file, record) = read_record(&order.record, &order.header_sha256, &order.key)?;
+        let metadata = read_metadata(record.meta(), &order.key)?;
         if record.recipients() != metadata.recipients.len() {
             return Err(changed(&order.key, "it is sealed to others than it says"));
         }
@@ -64,6 +65,11 @@ impl Job {
             serde_json::from_str(&order.request).map_err(|_| disagree("how a request is written"))?;
         if request.key != order.key {
             return Err(disagree("which key is meant"));
+        }
+        if let UseAct::Add { record } | UseAct::Restore { record } = &request.act
+            && STANDARD.decode(record).ok().as_ref() != Some(&file)
+        {
+            return Err(disagree("which record is meant"));
         }
         let (work, totp) = match &order.act {
             Act::Sign { amz_date, canonical_sha256, totp } => {
@@ -83,7 +89,17 @@ impl Job {
                 }
                 (Work::Open, *totp)
             }
-            Act::Verify {} | Act::Embed { .. } => return Err(disagree("what is to be done")),
+            Act::Verify {} => {
+                let is_named = matches!(&request.act, UseAct::Verify { token } if order.tokens == [&**token]);
+                if !is_named {
+                    return Err(disagree("which token is to be verified"));
+                }
+                (Work::Verify, None)
+            }
+            Act::Embed { totp, .. } => {
+                require_gate(&metadata, *totp)?;
+                (Work::Embed(Box::new(Embed::read(&metadata, &record, order, &request.act)?)), *totp)
+            }
             Act::Reseal { metadata: new, seed, totp } => {
                 require_gate(&metadata, *totp)?;
                 let reseal = Reseal::read(&metadata, &record, new, *seed, &request.act)?;
@@ -92,19 +108,74 @@ impl Job {
         };
         Ok(Self { record, metadata, totp, work })
     }
+
+    /// Whether a new seed is asked for.
+    #[must_use]
+    pub fn wants_seed(&self) -> bool {
+        match &self.work {
+            Work::Reseal(reseal) => matches!(reseal.seed, Seed::Ask),
+            Work::Sign(_) | Work::Open | Work::Verify | Work::Embed(_) => false,
+        }
+    }
+
+    /// Whether the secret is asked for: it is to be written, and is in no record.
+    #[must_use]
+    pub fn wants_key(&self) -> bool {
+        match (&self.work, self.metadata.custody) {
+            (Work::Embed(_), Custody::InToken) => true,
+            (Work::Embed(_), Custody::Sealed) => false,
+            (Work::Sign(_) | Work::Open | Work::Verify | Work::Reseal(_), _) => false,
+        }
+    }
+
+    /// How many touches the work takes beside those of the token that is found first.
+    #[must_use]
+    pub fn further_touches(&self) -> u32 {
+        match &self.work {
+            Work::Embed(embed) => u32::try_from(embed.tokens.len()).unwrap_or(u32::MAX),
+            Work::Sign(_) | Work::Open | Work::Verify | Work::Reseal(_) => 0,
+        }
+    }
+
+    /// Whether the token holds the key.
+    #[must_use]
+    pub fn is_holder(&self, serial: &str) -> bool {
+        self.metadata.holders.iter().any(|holder| holder.serial == serial)
+    }
 }
 
-/// The metadata, strictly, if it is about the key of the order.
-fn read_metadata(bytes: &[u8], order: &Order) -> Result<Metadata, Refusal> {
+/// A record that was handed over, whose header is the pinned one, and its bytes.
+pub(crate) fn read_record(
+    record: &str,
+    header_sha256: &str,
+    key: &str,
+) -> Result<(Vec<u8>, Record), Refusal> {
+    let file = STANDARD.decode(record).map_err(|_| disagree("how a record is handed over"))?;
+    let record = Record::parse(&file).map_err(|error| unreadable(key, error))?;
+    if hex(&record.header_sha256()) != header_sha256 {
+        return Err(changed(key, "its header is not the one that was last acknowledged"));
+    }
+    Ok((file, record))
+}
+
+/// The metadata of a record of the key with that name, strictly.
+pub(crate) fn read_metadata(bytes: &[u8], key: &str) -> Result<Metadata, Refusal> {
     let metadata: Metadata = serde_json::from_slice(bytes)
-        .map_err(|_| changed(&order.key, "its metadata is not of a form this version knows"))?;
+        .map_err(|_| changed(key, "its metadata is not of a form this version knows"))?;
     if metadata.version != VERSION {
-        return Err(changed(&order.key, "it is of another version"));
+        return Err(changed(key, "it is of another version"));
     }
-    if metadata.name != order.key || !is_key_name(&metadata.name) {
-        return Err(changed(&order.key, "it is the record of another key"));
+    if metadata.name != key || !is_key_name(&metadata.name) {
+        return Err(changed(key, "it is the record of another key"));
     }
-    Ok(metadata)
+    let is_recipient = |serial: &str| metadata.recipients.iter().any(|to| to.serial == serial);
+    let holds = match metadata.custody {
+        Custody::Sealed => metadata.holders.is_empty(),
+        Custody::InToken => {
+            !metadata.holders.is_empty() && metadata.holders.iter().all(|holder| is_recipient(&holder.serial))
+        }
+    };
+    if holds { Ok(metadata) } else { Err(changed(key, "who holds the key is not as its custody says")) }
 }
 
 /// A key with the factor is never used without its gate, and a gate is never without the factor.

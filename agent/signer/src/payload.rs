@@ -1,4 +1,5 @@
-//! The payload of an opened record: the only place where the secret stands.
+//! The payload of an opened record: the only place where the secret, the seed and the access codes
+//! stand.
 //!
 //! Promises: one copy, in the envelope's memory that is wiped on drop; what is read of it is borrowed
 //! from there (the strings need no JSON escape, so serde copies nothing). Not `Debug`, not `Clone`,
@@ -39,6 +40,14 @@ impl Payload {
             && shape.access_codes.iter().all(|code| sound(code.serial) && sound(code.code));
         is_payload.then_some(shape).ok_or_else(foreign)
     }
+
+    /// The access code of a token, where the payload has it.
+    ///
+    /// # Errors
+    /// As [`Payload::read`].
+    pub fn access_code(&self, serial: &str) -> Result<Option<&str>, Refusal> {
+        Ok(self.read()?.access_codes.iter().find(|code| code.serial == serial).map(|code| code.code))
+    }
 }
 
 /// The bytes to seal for a secret and a seed.
@@ -47,7 +56,8 @@ impl Payload {
 /// `internal`, never for a payload that was read.
 pub fn to_bytes(payload: &record::Payload<'_>) -> Result<Secret, Refusal> {
     // Large enough from the start: a vector that grew would leave a copy behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(4 * LONGEST));
+    let most = 4 * LONGEST * (1 + payload.access_codes.len());
+    let mut bytes = Zeroizing::new(Vec::with_capacity(most));
     serde_json::to_writer(&mut *bytes, payload).map_err(|_| foreign())?;
     Ok(bytes)
 }

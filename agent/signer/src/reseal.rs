@@ -1,22 +1,24 @@
 //! A new generation of a record: the same secret under new metadata.
 //!
 //! Promises: the new metadata is the old one, one epoch on, changed in exactly what the person asked
-//! for and nothing else. An agent cannot widen a policy, drop a factor or add a recipient that the
-//! request does not name.
+//! for and nothing else. An agent cannot widen a policy, drop a factor, or add a token that the
+//! request does not name. It is believed which public key a named token has: only the vault knows.
 
+use crate::access_code::Codes;
 use crate::factor::seed;
 use crate::job::{disagree, has_totp, public_key};
 use crate::payload::{Payload, to_bytes};
 use signet_envelope::{PublicKey, Record, hex, seal};
 use signet_protocol::api::UseAct;
 use signet_protocol::child::Seed;
-use signet_protocol::record::{self, FactorKind, Metadata};
+use signet_protocol::record::{self, Custody, FactorKind, Metadata};
 use signet_protocol::refusal::{Code, Refusal};
 
 /// A checked order for a new generation.
 pub struct Reseal {
-    metadata: String,
-    recipients: Vec<PublicKey>,
+    metadata: Metadata,
+    /// The exact bytes to seal.
+    text: String,
     /// What becomes of the seed.
     pub seed: Seed,
 }
@@ -25,7 +27,7 @@ impl Reseal {
     /// Checks the metadata of the generation that is to follow `old`.
     ///
     /// # Errors
-    /// `internal` where it is not what the request asks for.
+    /// `internal` where it is not what the request asks for, `bad_request` where that cannot be.
     pub fn read(
         old: &Metadata,
         record: &Record,
@@ -33,23 +35,15 @@ impl Reseal {
         seed: Seed,
         asked: &UseAct,
     ) -> Result<Self, Refusal> {
-        let new: Metadata =
-            serde_json::from_str(metadata).map_err(|_| disagree("how metadata is written"))?;
-        let mut expected = old.clone();
-        expected.epoch = old.epoch.saturating_add(1);
-        expected.previous = Some(hex(&record.header_sha256()));
-        if old.account.is_none() {
-            // Pinned since by the first GetCallerIdentity.
-            expected.account.clone_from(&new.account);
-        }
+        let (new, mut expected) = next(old, record, metadata)?;
         if seed != expect(&mut expected, &new, asked)? || new != expected {
             return Err(disagree("what the new record is to say"));
         }
-        let recipients = new.recipients.iter().map(public_key).collect::<Result<_, _>>()?;
-        Ok(Self { metadata: metadata.to_owned(), recipients, seed })
+        Ok(Self { metadata: new, text: metadata.to_owned(), seed })
     }
 
-    /// Seals the new generation; `fresh` is the new seed where one was asked for.
+    /// Seals the new generation; `fresh` is the new seed where one was asked for. An access code of a
+    /// token that was dropped is left out.
     ///
     /// # Errors
     /// `internal`.
@@ -60,14 +54,43 @@ impl Reseal {
             Seed::Drop => None,
             Seed::Ask => fresh.map(seed::Text::as_str),
         };
-        let bytes = to_bytes(&record::Payload { totp_seed, ..old })?;
-        seal(self.metadata.as_bytes(), &self.recipients, &bytes)
-            .map_err(|error| Refusal::bare(Code::Internal, format!("the new record was not sealed: {error}")))
+        let codes = Codes::of(&old.access_codes);
+        let access_codes = codes.of_those(|serial| is_recipient(&self.metadata, serial));
+        seal_as(&self.metadata, &self.text, &record::Payload { secret: old.secret, totp_seed, access_codes })
     }
 }
 
+/// The new metadata as the agent wrote it, and the old one, moved on by one generation.
+pub(crate) fn next(old: &Metadata, record: &Record, metadata: &str) -> Result<(Metadata, Metadata), Refusal> {
+    let new: Metadata = serde_json::from_str(metadata).map_err(|_| disagree("how metadata is written"))?;
+    let mut expected = old.clone();
+    expected.epoch = old.epoch.saturating_add(1);
+    expected.previous = Some(hex(&record.header_sha256()));
+    if old.account.is_none() {
+        // Pinned since by the first GetCallerIdentity.
+        expected.account.clone_from(&new.account);
+    }
+    Ok((new, expected))
+}
+
+/// Seals a payload to the recipients of `metadata`, whose exact bytes are `text`.
+pub(crate) fn seal_as(
+    metadata: &Metadata,
+    text: &str,
+    payload: &record::Payload<'_>,
+) -> Result<Vec<u8>, Refusal> {
+    let recipients: Vec<PublicKey> = metadata.recipients.iter().map(public_key).collect::<Result<_, _>>()?;
+    seal(text.as_bytes(), &recipients, &to_bytes(payload)?)
+        .map_err(|error| Refusal::bare(Code::Internal, format!("the new record was not sealed: {error}")))
+}
+
+/// Whether a token opens the record.
+pub(crate) fn is_recipient(metadata: &Metadata, serial: &str) -> bool {
+    metadata.recipients.iter().any(|to| to.serial == serial)
+}
+
 /// Applies what was asked for to `expected`, and says what must become of the seed. What the agent
-/// chooses itself (id and time of a new factor) is taken from `new`.
+/// chooses itself (id and time of a new factor, id of the vault) is taken from `new`.
 fn expect(expected: &mut Metadata, new: &Metadata, asked: &UseAct) -> Result<Seed, Refusal> {
     match asked {
         UseAct::SetPolicy { policy } => {
@@ -90,12 +113,65 @@ fn expect(expected: &mut Metadata, new: &Metadata, asked: &UseAct) -> Result<See
             expected.factors.retain(|factor| factor.id != *id);
             Ok(if has_totp(expected) { Seed::Keep } else { Seed::Drop })
         }
+        UseAct::Reseal { add, drop } => {
+            exchange(expected, new, add, drop)?;
+            match expected.custody {
+                Custody::Sealed => Ok(Seed::Keep),
+                Custody::InToken if expected.holders.is_empty() => Err(none_left()),
+                Custody::InToken if add.is_empty() => Ok(Seed::Keep),
+                // It would open the record and hold nothing: that is work for embed.
+                Custody::InToken => Err(disagree("what is to be done")),
+            }
+        }
+        UseAct::Restore { .. } => {
+            expected.vault_id.clone_from(&new.vault_id);
+            Ok(Seed::Keep)
+        }
         UseAct::Sign(_)
         | UseAct::Add { .. }
         | UseAct::Remove {}
         | UseAct::Embed { .. }
-        | UseAct::Reseal { .. }
-        | UseAct::Verify { .. }
-        | UseAct::Restore { .. } => Err(disagree("what is to be done")),
+        | UseAct::Verify { .. } => Err(disagree("what is to be done")),
     }
+}
+
+/// Adds and drops tokens in `expected`. Their order, and the public keys of those that are added, are
+/// taken from `new`.
+pub(crate) fn exchange(
+    expected: &mut Metadata,
+    new: &Metadata,
+    add: &[String],
+    drop: &[String],
+) -> Result<(), Refusal> {
+    for serial in drop {
+        if !is_recipient(expected, serial) {
+            return Err(bad_request(format!("token {serial} is none of this key's")));
+        }
+        expected.recipients.retain(|to| to.serial != *serial);
+        expected.holders.retain(|holder| holder.serial != *serial);
+    }
+    for serial in add {
+        if is_recipient(expected, serial) {
+            return Err(bad_request(format!("token {serial} is one of this key's already")));
+        }
+        let added = new.recipients.iter().find(|to| to.serial == *serial);
+        expected.recipients.push(added.ok_or_else(|| disagree("which token is added"))?.clone());
+    }
+    if expected.recipients.is_empty() {
+        return Err(none_left());
+    }
+    let is_same = new.recipients.len() == expected.recipients.len()
+        && expected.recipients.iter().all(|to| new.recipients.contains(to));
+    if is_same {
+        expected.recipients.clone_from(&new.recipients);
+    }
+    Ok(())
+}
+
+fn none_left() -> Refusal {
+    bad_request("a key needs at least one token: add another one first".to_owned())
+}
+
+fn bad_request(message: String) -> Refusal {
+    Refusal::new(Code::BadRequest, message, "signet token list")
 }

@@ -5,7 +5,8 @@
 //! action is named only from what is signed. Nothing here panics on foreign input.
 //!
 //! Must not know: Signet's other rooms, clocks, sockets, files. The date comes in as an argument.
-//! The secret comes in at one place only, [`DateKey::derive`].
+//! The secret is used at one place only, [`answer`]; where a token holds it, the token's answer comes in
+//! through [`DateKey::answered`], and the rest of the chain is the same.
 //!
 //! Follows "AWS Signature Version 4 for API requests" (IAM user guide), header signing only:
 //! presigned URLs, SigV4A, and unsigned or streaming payloads are refused.
@@ -35,5 +36,5 @@ mod url;
 pub use error::Error;
 pub use headers::{UNSIGNED_HEADERS, given_date};
 pub use prepare::{Prepared, Request, prepare};
-pub use sign::{DateKey, authorization, sha256, sha256_hex, string_to_sign};
+pub use sign::{DateKey, answer, authorization, challenge, hmac_key, sha256, sha256_hex, string_to_sign};
 pub use url::{Scheme, Url};

@@ -55,6 +55,23 @@ pub fn authorization(access_key_id: &str, prepared: &Prepared, signature: &str) 
     out
 }
 
+/// What the secret answers to a challenge: HMAC-SHA256 under `AWS4` and the secret. The only place
+/// where the secret is used. A token that holds the secret answers the same.
+#[must_use]
+pub fn answer(secret: &[u8], challenge: &[u8]) -> Zeroizing<[u8; 32]> {
+    hmac_sha256(&hmac_key(secret), challenge)
+}
+
+/// The HMAC key that [`answer`] uses, and that a token holds: `AWS4` and the secret.
+#[must_use]
+pub fn hmac_key(secret: &[u8]) -> Zeroizing<Vec<u8>> {
+    // Exactly as large as it gets: a vector that grew would leave a copy behind.
+    let mut prefixed = Zeroizing::new(Vec::with_capacity(4 + secret.len()));
+    prefixed.extend_from_slice(b"AWS4");
+    prefixed.extend_from_slice(secret);
+    prefixed
+}
+
 /// The first key of the chain: good for one date, all regions and services; a leaked one is worth
 /// the secret for seven days. Wiped when dropped, never shown, never leaves the process.
 pub struct DateKey {
@@ -64,15 +81,19 @@ pub struct DateKey {
 
 impl DateKey {
     /// HMAC of the date (`YYYYMMDD`, or an `x-amz-date`, of which the first eight characters count)
-    /// under the secret. The only place where the secret is used.
+    /// under the secret.
     pub fn derive(secret: &[u8], date: &str) -> Result<Self, Error> {
+        Self::answered(&answer(secret, &challenge(date)?), date)
+    }
+
+    /// The key that somebody else has computed: `answer` is what the secret, or the token that holds
+    /// it, answers to the [`challenge`] of `date`. Whether it is right only AWS can tell.
+    pub fn answered(answer: &[u8; 32], date: &str) -> Result<Self, Error> {
+        challenge(date)?;
         let date = date.get(..8).ok_or(Error::Date)?;
-        date::to_unix(&format!("{date}T000000Z"))?;
-        // Exactly as large as it gets: a vector that grew would leave a copy behind.
-        let mut prefixed = Zeroizing::new(Vec::with_capacity(4 + secret.len()));
-        prefixed.extend_from_slice(b"AWS4");
-        prefixed.extend_from_slice(secret);
-        Ok(Self { key: hmac_sha256(&prefixed, date.as_bytes()), date: date.to_owned() })
+        let mut key = Zeroizing::new([0; 32]);
+        copy(&mut key, answer);
+        Ok(Self { key, date: date.to_owned() })
     }
 
     /// The signature of a prepared request, lower-case hex. The request must be of this key's date.
@@ -96,6 +117,14 @@ impl DateKey {
         let signing = hmac_sha256(&*service, b"aws4_request");
         hex(&hmac_sha256(&*signing, string_to_sign.as_bytes()))
     }
+}
+
+/// What a date key is the answer to: the eight digits of a date (`YYYYMMDD`, or an `x-amz-date`, of
+/// which the first eight characters count).
+pub fn challenge(date: &str) -> Result<[u8; 8], Error> {
+    let date = date.get(..8).ok_or(Error::Date)?;
+    date::to_unix(&format!("{date}T000000Z"))?;
+    date.as_bytes().try_into().map_err(|_| Error::Date)
 }
 
 fn hmac_sha256(key: &[u8], data: &[u8]) -> Zeroizing<[u8; 32]> {

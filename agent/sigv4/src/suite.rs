@@ -139,3 +139,16 @@ fn key_of_the_documentation() {
     let key = DateKey::derive(b"wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "20150830").unwrap();
     assert_eq!(key.hex(), "0138c7a6cbd60aa727b2f653a522567439dfb9f3e72b21f9b25941a42f04a7cd");
 }
+
+/// The same for the date that tokens were tried with, and by way of an answer of theirs.
+#[test]
+fn a_tokens_answer_is_the_date_key() {
+    let secret = b"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+    let answered = crate::answer(secret, &crate::challenge("20261122T170341Z").unwrap());
+    let key = DateKey::answered(&answered, "20261122T170341Z").unwrap();
+    assert_eq!(key.hex(), "6edd3791c771b48f72c099485a21d8d5dfaaba7c68ddcc76efc3ba460c08a83b");
+    assert_eq!(key.hex(), DateKey::derive(secret, "20261122").unwrap().hex());
+    for wrong in ["", "2026112", "20261322", "signet-0", "2026é122"] {
+        assert!(DateKey::answered(&answered, wrong).is_err(), "{wrong}");
+    }
+}

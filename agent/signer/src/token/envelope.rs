@@ -1,18 +1,14 @@
 //! The adapter for kinds that hold a P-256 key and can only agree on a secret: it opens the sealed
-//! record with what the token computed, and makes the date key from what was sealed.
+//! record with what the token computed, and answers challenges with what was sealed.
 
-use super::{Asks, Error, Opened, Task, Token};
+use super::{Asks, Challenge, Computed, Error, Token};
 use crate::conversation::Conversation;
 use crate::job::disagree;
 use crate::payload::Payload;
-use secrecy::{ExposeSecret as _, SecretBox};
-use signet_envelope::PublicKey;
+use secrecy::ExposeSecret as _;
+use signet_envelope::{PublicKey, Record};
 use signet_protocol::refusal::{Code, Refusal};
-use signet_sigv4::DateKey;
 use std::time::Duration;
-
-/// The x-coordinate that ECDH gives: boxed, wiped on drop, not shown.
-pub(super) type Shared = SecretBox<[u8; 32]>;
 
 /// A token that can agree. `look` and `wait` are those of [`Token`].
 pub(super) trait Unwrap {
@@ -22,7 +18,9 @@ pub(super) trait Unwrap {
     fn wait(&mut self, limit: Duration) -> Result<(), Error>;
     /// ECDH of the recipient's private key and `point`, which is on the curve. What [`Token::open`]
     /// says of the secret, the touch and the errors holds here.
-    fn agree(&mut self, point: &[u8; 65], secret: &[u8], talk: &Conversation) -> Result<Shared, Error>;
+    fn agree(&mut self, point: &[u8; 65], secret: &[u8], talk: &Conversation) -> Result<Computed, Error>;
+    /// How many touches that takes.
+    fn touches(&self) -> u32;
 }
 
 /// A [`Token`] made of a token that can agree.
@@ -47,24 +45,29 @@ impl<U: Unwrap> Token for Envelope<U> {
         self.inner.wait(limit)
     }
 
-    fn open(&mut self, task: &Task<'_>, secret: &[u8], talk: &Conversation) -> Result<Opened, Error> {
-        let enc = task.record.enc_for(&self.recipient).ok_or_else(not_sealed)?;
+    fn open(&mut self, record: &Record, secret: &[u8], talk: &Conversation) -> Result<Payload, Error> {
+        let enc = record.enc_for(&self.recipient).ok_or_else(not_sealed)?;
         let shared = self.inner.agree(&enc, secret, talk)?;
-        let opened = task.record.open(&self.recipient, &enc, shared.expose_secret()).map_err(refusal)?;
+        let opened = record.open(&self.recipient, &enc, shared.expose_secret()).map_err(refusal)?;
         drop(shared);
-        let payload = Payload::new(opened)?;
-        let date_key = match task.amz_date {
-            Some(date) => Some(date_key(&payload, date)?),
-            None => None,
-        };
-        Ok(Opened { date_key, payload })
+        Ok(Payload::new(opened)?)
     }
-}
 
-fn date_key(payload: &Payload, amz_date: &str) -> Result<DateKey, Refusal> {
-    let secret = payload.read()?.secret.ok_or_else(|| disagree("where the key is"))?;
-    DateKey::derive(secret.as_bytes(), amz_date)
-        .map_err(|error| Refusal::bare(Code::Internal, error.to_string()))
+    fn compute(
+        &mut self,
+        challenge: &Challenge,
+        payload: Option<&Payload>,
+        _: &Conversation,
+    ) -> Result<Computed, Error> {
+        let payload = payload.ok_or_else(|| disagree("whether the record is opened"))?.read()?;
+        let secret = payload.secret.ok_or_else(|| disagree("where the key is"))?;
+        let answer = signet_sigv4::answer(secret.as_bytes(), challenge);
+        Ok(Computed::init_with_mut(|to: &mut [u8; 32]| to.copy_from_slice(&*answer)))
+    }
+
+    fn touches(&self) -> u32 {
+        self.inner.touches()
+    }
 }
 
 fn not_sealed() -> Error {

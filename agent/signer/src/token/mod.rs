@@ -1,34 +1,54 @@
-//! The joint behind which all kinds of token stand, the table of kinds, and the search for a token.
+//! The joint behind which all kinds of token stand, and the tables of kinds.
 //!
-//! A kind is one file here and one row in `TABLE` (and one row in `signet_protocol::kinds`, where
-//! its guarantees are). Nothing outside its file asks which kind a token is of.
+//! A kind is one file (or folder) here and one row in `TABLE` or `HOLDERS` (and one row in
+//! `signet_protocol::kinds`, where its guarantees are). Nothing outside its file asks which kind a
+//! token is of.
 //!
-//! The product of a token is SigV4's date key ([`Opened::date_key`]). A kind that computes it itself
-//! implements [`Token`]; a kind that can only do ECDH on a stanza's point implements
-//! `envelope::Unwrap` and joins through `envelope::Envelope`.
+//! The product of a token is what the key answers to a challenge ([`Token::compute`]): to a date, that
+//! is SigV4's date key. A kind that can only do ECDH on a stanza's point implements `envelope::Unwrap`
+//! and joins through `envelope::Envelope`; a kind that holds the key itself implements
+//! `holder::Derive` and joins through `holder::InToken`, with a token of the other sort as opener
+//! where the record must be opened first.
+//!
+//! Of secrets: what a token computes stands in one box that is wiped; PIN, access code and payload are
+//! borrowed from their owners, who wipe them; nothing here keeps any of them.
 
+mod card;
 mod envelope;
+pub mod holder;
+mod oath;
 mod piv;
+mod search;
 #[cfg(feature = "software")]
 mod software;
 
 use crate::conversation::Conversation;
-use crate::job::public_key;
+use crate::job::{has_totp, public_key};
 use crate::payload::Payload;
 use envelope::Envelope;
+use holder::{Derive, InToken, Keep};
+use search::{SLICE, absent};
+pub use search::{find, find_keep};
+use secrecy::SecretBox;
 use signet_envelope::{PublicKey, Record};
 use signet_protocol::PromptKind;
-use signet_protocol::child::{Order, Places, TokenName, WaitingFor};
-use signet_protocol::record::Recipient;
+use signet_protocol::child::{Order, Places, TokenName};
+use signet_protocol::record::{Holder, Metadata, Recipient};
 use signet_protocol::refusal::{Code, Refusal};
-use signet_sigv4::DateKey;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// One recipient's token, there or not.
+/// 32 bytes that a token has computed, by ECDH or by HMAC: boxed, wiped on drop, not shown.
+pub type Computed = SecretBox<[u8; 32]>;
+
+/// What a key is asked for: a date (`YYYYMMDD`), or the one challenge that is none.
+pub type Challenge = [u8; 8];
+
+/// One token, there or not.
 ///
 /// The calls come in this order: [`look`](Token::look) until it finds something, with
-/// [`wait`](Token::wait) between, then [`open`](Token::open) at most once. An implementation keeps
-/// no answer, and leaves the hardware as it found it after each call.
+/// [`wait`](Token::wait) between; then [`open`](Token::open) at most once, and only if the look asked
+/// for a secret; then [`compute`](Token::compute) at most once. An implementation keeps no answer, and
+/// leaves the hardware as it found it after each call.
 pub trait Token {
     /// Looks whether the token is there and what must be asked of the person. Spends no try, needs
     /// no touch, changes nothing. Says `waiting` before a call that may block.
@@ -43,39 +63,38 @@ pub trait Token {
     /// When nothing can come any more.
     fn wait(&mut self, limit: Duration) -> Result<(), Error>;
 
-    /// Uses the token once with the PIN or passphrase in `secret`, and proves the record whole.
+    /// Opens a record with the PIN or passphrase in `secret`, and proves it whole.
     /// Identity is checked before `secret` goes anywhere; `touch` is said when, and only when, the
     /// hardware waits for one.
     ///
     /// # Errors
     /// [`Error::NotMine`] before anything was spent; [`Error::Stop`] for everything else.
-    fn open(&mut self, task: &Task<'_>, secret: &[u8], talk: &Conversation) -> Result<Opened, Error>;
+    fn open(&mut self, record: &Record, secret: &[u8], talk: &Conversation) -> Result<Payload, Error>;
+
+    /// What the key answers to `challenge`: HMAC-SHA256 under `AWS4` and the secret. `payload` is
+    /// what [`open`](Token::open) gave, where the look asked for it.
+    ///
+    /// # Errors
+    /// As [`Token::open`].
+    fn compute(
+        &mut self,
+        challenge: &Challenge,
+        payload: Option<&Payload>,
+        talk: &Conversation,
+    ) -> Result<Computed, Error>;
+
+    /// How many touches a use takes, whatever of it is opened and computed.
+    fn touches(&self) -> u32;
 }
 
 /// What a token must be asked for by the person.
 pub struct Asks {
-    /// `pin` or `passphrase`.
-    pub secret: PromptKind,
+    /// `pin` or `passphrase`; `None` where the record need not be opened.
+    pub secret: Option<PromptKind>,
     /// Tries left, where the token tells.
     pub tries_left: Option<u8>,
     /// The question that stands for the touch, of a kind that has none.
     pub consent: Option<&'static str>,
-}
-
-/// What a token is used for.
-pub struct Task<'a> {
-    /// The record.
-    pub record: &'a Record,
-    /// `x-amz-date` of the request whose date key is wanted; `None` for an act that signs nothing.
-    pub amz_date: Option<&'a str>,
-}
-
-/// What a use of a token gave, for the milliseconds that are left.
-pub struct Opened {
-    /// The date key of the task's date.
-    pub date_key: Option<DateKey>,
-    /// What the record held.
-    pub payload: Payload,
 }
 
 /// Why a token did not do it.
@@ -108,7 +127,7 @@ impl From<Refusal> for Error {
     }
 }
 
-/// A kind of token.
+/// A kind of token that opens records.
 struct Kind {
     name: &'static str,
     make: fn(&Places, &Recipient, PublicKey) -> Box<dyn Token>,
@@ -121,6 +140,31 @@ const TABLE: &[Kind] = &[
     Kind { name: "software", make: |at, to, key| Envelope::of(key, software::Software::new(at, to, key)) },
 ];
 
+/// Of a token, the name of the key, and what its record says of the token.
+type MakeDerive = fn(TokenName, &str, &Holder) -> Result<Box<dyn Derive>, Refusal>;
+
+/// A kind of token that holds keys.
+struct HolderKind {
+    name: &'static str,
+    /// The kind of recipient that is the same piece of hardware.
+    lives_in: &'static str,
+    /// The longest HMAC key it takes.
+    longest_key: usize,
+    /// For use.
+    derive: MakeDerive,
+    /// To be written.
+    keep: fn(TokenName) -> Box<dyn Keep>,
+}
+
+/// Every kind there is.
+const HOLDERS: &[HolderKind] = &[HolderKind {
+    name: "yubikey-oath",
+    lives_in: "yubikey-piv",
+    longest_key: oath::LONGEST_KEY,
+    derive: |token, key, holder| Ok(Box::new(oath::Oath::new(token, key, holder)?)),
+    keep: |token| Box::new(oath::Writer::new(token)),
+}];
+
 /// A token that may be there.
 pub struct Candidate {
     /// Its name for people.
@@ -129,108 +173,109 @@ pub struct Candidate {
     pub token: Box<dyn Token>,
 }
 
-/// The tokens of a record's recipients, in their order; those of a kind that is not in force, and
-/// those that the order does not name, are not offered.
+/// The tokens of a record's recipients, in their order, to open it with; those of a kind that is not
+/// in force, and those that the order does not name, are not offered.
 ///
 /// # Errors
 /// `unsupported` when none is offered, or one is of a kind that this program was built without.
-pub fn candidates(recipients: &[Recipient], order: &Order) -> Result<Vec<Candidate>, Refusal> {
-    let Order { kinds, tokens, places, .. } = order;
-    let is_offered = |to: &&Recipient| kinds.contains(&to.kind) && tokens.contains(&to.serial);
-    let offered: Vec<&Recipient> = recipients.iter().filter(is_offered).collect();
+pub fn openers(metadata: &Metadata, order: &Order) -> Result<Vec<Candidate>, Refusal> {
+    let offered: Vec<&Recipient> = metadata.recipients.iter().filter(|to| is_offered(to, order)).collect();
     if offered.is_empty() {
-        let message = format!("no token of this key is of a kind in force ({})", kinds.join(", "));
-        return Err(Refusal::new(Code::Unsupported, message, "signet status"));
+        return Err(none_offered(order));
     }
-    let candidate = |recipient: &Recipient| {
-        let kind = TABLE.iter().find(|kind| kind.name == recipient.kind).ok_or_else(|| {
-            let message = format!("tokens of kind {} are not known here", recipient.kind);
-            Refusal::new(Code::Unsupported, message, "signet status")
-        })?;
-        let token = (kind.make)(places, recipient, public_key(recipient)?);
-        Ok(Candidate { name: name_of(recipient), token })
-    };
-    offered.into_iter().map(candidate).collect()
+    let candidate = |to: &&Recipient| Ok(Candidate { name: name_of(to), token: opener(to, order)? });
+    offered.iter().map(candidate).collect()
 }
 
-/// How long one kind may wait before the others are looked at again.
-const SLICE: Duration = Duration::from_millis(250);
-
-/// The first candidate that is there, and what it asks for. With a deadline, waits for one.
+/// The tokens that hold a key themselves, in their order; offered as [`openers`] are.
 ///
 /// # Errors
-/// `token_absent` when none is there; what hindered the search, where something did.
-pub fn find<'a>(
-    candidates: &'a mut [Candidate],
-    until: Option<Instant>,
-    talk: &Conversation,
-) -> Result<(&'a mut Candidate, Asks), Refusal> {
-    let mut told = false;
-    loop {
-        let mut hindrance = None;
-        for (at, candidate) in candidates.iter_mut().enumerate() {
-            match candidate.token.look(talk) {
-                Ok(asks) => {
-                    let found = candidates.get_mut(at).ok_or_else(nothing_to_open)?;
-                    return Ok((found, asks));
-                }
-                Err(Error::NotMine(why)) => hindrance = hindrance.or(why),
-                Err(Error::Stop(refusal)) => return Err(*refusal),
-            }
-        }
-        let names: Vec<TokenName> = candidates.iter().map(|candidate| candidate.name.clone()).collect();
-        let refusal = hindrance.map_or_else(|| absent(&names), |why| *why);
-        // Waiting brings a token, but neither a service nor another program's consent.
-        let waits = refusal.code == Code::TokenAbsent;
-        let Some(until) = until.filter(|until| waits && Instant::now() < *until) else {
-            return Err(refusal);
-        };
-        if !std::mem::replace(&mut told, true) {
-            talk.waiting(WaitingFor::Token, names)?;
-        }
-        wait(candidates, until)?;
+/// As [`openers`].
+pub fn holders(metadata: &Metadata, order: &Order) -> Result<Vec<Candidate>, Refusal> {
+    let recipient = |holder: &Holder| metadata.recipients.iter().find(|to| to.serial == holder.serial);
+    let offered: Vec<(&Holder, &Recipient)> = metadata
+        .holders
+        .iter()
+        .filter_map(|holder| Some((holder, recipient(holder).filter(|to| is_offered(to, order))?)))
+        .collect();
+    if offered.is_empty() {
+        return Err(none_offered(order));
     }
+    let candidate = |(holder, to): &(&Holder, &Recipient)| {
+        let kind =
+            HOLDERS.iter().find(|kind| kind.name == holder.kind).ok_or_else(|| unknown(&holder.kind))?;
+        let opens = holder.access_code || has_totp(metadata);
+        let opener = if opens { Some(opener(to, order)?) } else { None };
+        let derive = (kind.derive)(name_of(to), &metadata.name, holder)?;
+        Ok(Candidate { name: name_of(to), token: InToken::of(holder, opener, derive) })
+    };
+    offered.iter().map(candidate).collect()
 }
 
-/// Waits until something may have changed for any candidate.
-fn wait(candidates: &mut [Candidate], until: Instant) -> Result<(), Refusal> {
-    for candidate in candidates {
-        let left = until.saturating_duration_since(Instant::now());
-        candidate.token.wait(left.min(SLICE)).map_err(|error| error.into_refusal(&candidate.name))?;
-    }
-    Ok(())
+/// A place for keys, there or not.
+pub struct Keeper {
+    /// Name of the holder's kind.
+    pub kind: &'static str,
+    /// The longest HMAC key it takes.
+    pub longest_key: usize,
+    /// Its token's name for people.
+    pub name: TokenName,
+    /// The place.
+    pub keep: Box<dyn Keep>,
+}
+
+/// The place for keys in the token of a recipient.
+///
+/// # Errors
+/// `unsupported` where the token has none.
+pub fn keeper(to: &Recipient) -> Result<Keeper, Refusal> {
+    let kind = HOLDERS.iter().find(|kind| kind.lives_in == to.kind).ok_or_else(|| {
+        let message = format!("token {} is of kind {}, which cannot hold a key", to.serial, to.kind);
+        Refusal::new(Code::Unsupported, message, "signet token list")
+    })?;
+    let HolderKind { name: kind, longest_key, keep, .. } = *kind;
+    Ok(Keeper { kind, longest_key, name: name_of(to), keep: keep(name_of(to)) })
+}
+
+/// The one token of a recipient, to open a record with.
+///
+/// # Errors
+/// As [`openers`].
+pub fn opener(to: &Recipient, order: &Order) -> Result<Box<dyn Token>, Refusal> {
+    let kind = TABLE.iter().find(|kind| kind.name == to.kind).ok_or_else(|| unknown(&to.kind))?;
+    Ok((kind.make)(&order.places, to, public_key(to)?))
+}
+
+fn is_offered(to: &Recipient, order: &Order) -> bool {
+    order.kinds.contains(&to.kind) && order.tokens.contains(&to.serial)
 }
 
 /// A recipient as people know it.
-fn name_of(recipient: &Recipient) -> TokenName {
+#[must_use]
+pub fn name_of(recipient: &Recipient) -> TokenName {
     TokenName { serial: recipient.serial.clone(), label: recipient.label.clone() }
 }
 
-/// `token_absent`, naming every token that would do.
-fn absent(tokens: &[TokenName]) -> Refusal {
-    let names: Vec<String> = tokens.iter().map(described).collect();
-    let message = format!("no token of this key is plugged in: insert {}", names.join(" or "));
-    Refusal::new(Code::TokenAbsent, message, "signet token list")
+fn none_offered(order: &Order) -> Refusal {
+    let message = format!("no token of this key is of a kind in force ({})", order.kinds.join(", "));
+    Refusal::new(Code::Unsupported, message, "signet status")
 }
 
-/// `12345678 (safe)`.
-fn described(token: &TokenName) -> String {
-    if token.label.is_empty() { token.serial.clone() } else { format!("{} ({})", token.serial, token.label) }
-}
-
-fn nothing_to_open() -> Refusal {
-    Refusal::bare(Code::Internal, "the record names no token")
+fn unknown(kind: &str) -> Refusal {
+    let message = format!("tokens of kind {kind} are not known here");
+    Refusal::new(Code::Unsupported, message, "signet status")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::TABLE;
-    use signet_protocol::kinds::KINDS;
+    use super::{HOLDERS, TABLE};
+    use signet_protocol::kinds;
 
     #[test]
-    fn the_table_has_the_kinds_of_the_protocol_in_their_order() {
-        let ours: Vec<_> = TABLE.iter().map(|kind| kind.name).collect();
-        let all: Vec<_> = KINDS.iter().map(|kind| kind.name).collect();
-        assert_eq!(ours, all);
+    fn the_tables_have_the_kinds_of_the_protocol_in_their_order() {
+        let names = |kinds: &[kinds::Kind]| kinds.iter().map(|kind| kind.name).collect::<Vec<_>>();
+        assert_eq!(TABLE.iter().map(|kind| kind.name).collect::<Vec<_>>(), names(kinds::KINDS));
+        assert_eq!(HOLDERS.iter().map(|kind| kind.name).collect::<Vec<_>>(), names(kinds::HOLDERS));
+        assert!(HOLDERS.iter().all(|holder| TABLE.iter().any(|kind| kind.name == holder.lives_in)));
     }
 }

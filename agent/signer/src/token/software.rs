@@ -8,8 +8,8 @@
 //! The file, `TOKEN_DIR/SERIAL.json`: the private scalar under ChaCha20-Poly1305, key by
 //! PBKDF2-HMAC-SHA256 of the passphrase, with serial and public key as associated data.
 
-use super::envelope::{Shared, Unwrap};
-use super::{Asks, Error, SLICE};
+use super::envelope::Unwrap;
+use super::{Asks, Computed, Error, SLICE};
 use crate::conversation::Conversation;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -125,7 +125,7 @@ impl Software {
             .filter(|rounds| ROUNDS.contains(&rounds.get()))
             .ok_or_else(|| self.unusable("its number of rounds is out of range"))?;
 
-        let mut key = Shared::init_with_mut(|key: &mut [u8; 32]| {
+        let mut key = Computed::init_with_mut(|key: &mut [u8; 32]| {
             pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, rounds, &salt, passphrase, key);
         });
         let opening = aead::UnboundKey::new(&aead::CHACHA20_POLY1305, key.expose_secret());
@@ -148,7 +148,7 @@ impl Software {
 impl Unwrap for Software {
     fn look(&mut self, _: &Conversation) -> Result<Asks, Error> {
         self.ours()?;
-        Ok(Asks { secret: PromptKind::Passphrase, tries_left: None, consent: Some(CONSENT) })
+        Ok(Asks { secret: Some(PromptKind::Passphrase), tries_left: None, consent: Some(CONSENT) })
     }
 
     fn wait(&mut self, limit: Duration) -> Result<(), Error> {
@@ -156,7 +156,7 @@ impl Unwrap for Software {
         Ok(())
     }
 
-    fn agree(&mut self, point: &[u8; 65], secret: &[u8], _: &Conversation) -> Result<Shared, Error> {
+    fn agree(&mut self, point: &[u8; 65], secret: &[u8], _: &Conversation) -> Result<Computed, Error> {
         // Read anew: it may have gone since it was looked at.
         let file = self.ours()?;
         let scalar = self.scalar(&file, secret)?;
@@ -169,9 +169,13 @@ impl Unwrap for Software {
         })?;
         let shared = (point.to_projective() * *scalar.to_nonzero_scalar()).to_affine();
         let mut x = Zeroizing::new(shared.x());
-        let shared = Shared::init_with_mut(|to: &mut [u8; 32]| to.copy_from_slice(&x));
+        let shared = Computed::init_with_mut(|to: &mut [u8; 32]| to.copy_from_slice(&x));
         x.fill(0);
         Ok(shared)
+    }
+
+    fn touches(&self) -> u32 {
+        0
     }
 }
 

@@ -5,16 +5,13 @@
 //! but VERIFY, which may spend a try. Facts about real cards that are not in a standard are guesses
 //! of ours and marked so.
 
-use super::apdu::{Channel, Fault, Response, command, send};
-use super::{certificate, tlv};
-use crate::token::envelope::Shared;
+use super::certificate;
+use crate::token::Computed;
+use crate::token::card::apdu::{self, Channel, Fault, GET_RESPONSE, Response, command};
+use crate::token::card::tlv;
 use secrecy::SecretBox;
 use zeroize::Zeroizing;
 
-/// The PIV applet, whole (SP 800-73-4, part 1, 2.2).
-const PIV: [u8; 11] = [0xa0, 0x00, 0x00, 0x03, 0x08, 0x00, 0x00, 0x10, 0x00, 0x01, 0x00];
-/// Yubico's OTP applet, which tells the serial of firmware 4.
-const OTP: [u8; 7] = [0xa0, 0x00, 0x00, 0x05, 0x27, 0x20, 0x01];
 /// Key reference of the PIN (SP 800-73-4, part 1, table 4b).
 const PIN: u8 = 0x80;
 /// Algorithm: ECC on P-256 (SP 800-78-4, table 6-2).
@@ -40,6 +37,14 @@ pub(super) enum SlotKey {
 }
 
 impl SlotKey {
+    /// The public key, where there is one and the card tells it.
+    pub(super) fn point(&self) -> Option<&[u8; 65]> {
+        match self {
+            Self::None => None,
+            Self::Known { point, .. } => point.as_ref(),
+        }
+    }
+
     /// Whether the card says that PIN or touch are *not* asked for each time.
     pub(super) fn is_lax(self) -> bool {
         match self {
@@ -65,35 +70,15 @@ pub(super) enum Verified {
 /// What GENERAL AUTHENTICATE answered.
 pub(super) enum Agreed {
     /// The x-coordinate.
-    Shared(Shared),
+    Shared(Computed),
     /// Nobody touched.
     NotTouched,
     /// Something else, by its status word.
     Unexpected(u16),
 }
 
-/// SELECT of the PIV applet. `false`: there is none on this card.
-pub(super) fn select(card: &impl Channel) -> Result<bool, Fault> {
-    Ok(send(card, &command([0x00, 0xa4, 0x04, 0x00], &PIV))?.ok().is_some())
-}
-
-/// The serial of the selected card; `None` where it does not tell. Leaves the PIV applet selected.
-pub(super) fn serial(card: &impl Channel) -> Result<Option<u32>, Fault> {
-    // GET SERIAL is of firmware 5; before, the OTP applet tells.
-    let answer = send(card, &[0x00, 0xf8, 0x00, 0x00, 0x00])?;
-    if let Some(data) = answer.ok() {
-        return Ok(number(&data));
-    }
-    let otp = send(card, &command([0x00, 0xa4, 0x04, 0x00], &OTP))?.ok();
-    let serial = match otp {
-        Some(_) => send(card, &[0x00, 0x01, 0x10, 0x00, 0x00])?.ok().and_then(|data| number(&data)),
-        None => None,
-    };
-    Ok(serial.filter(|_| select(card).is_ok_and(|selected| selected)))
-}
-
-fn number(data: &[u8]) -> Option<u32> {
-    data.try_into().ok().map(u32::from_be_bytes)
+fn send(card: &impl Channel, command: &[u8]) -> Result<Response, Fault> {
+    apdu::send(card, command, GET_RESPONSE)
 }
 
 /// PIN tries left, without spending one; `None` where the card does not tell.
@@ -171,8 +156,8 @@ pub(super) fn agree(card: &impl Channel, slot: u8, point: &[u8; 65]) -> Result<A
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::apdu::tests::StubChannel;
     use super::*;
+    use crate::token::card::apdu::tests::StubChannel;
     use secrecy::ExposeSecret as _;
 
     #[test]
@@ -246,24 +231,12 @@ mod tests {
         assert_eq!(slot_key(&StubChannel::new(&[&[0x6d, 0x00]]), 0x95), Ok(silent));
     }
 
-    #[test]
-    fn firmware_4_tells_its_serial_through_another_applet() {
-        let card = StubChannel::new(&[
-            &[0x6d, 0x00],
-            &[0x90, 0x00],
-            &[0x00, 0xbc, 0x61, 0x4e, 0x90, 0x00],
-            &[0x90, 0x00],
-        ]);
-        assert_eq!(serial(&card), Ok(Some(12_345_678)));
-        assert_eq!(card.asked.borrow().last().unwrap().get(5..).unwrap(), PIV, "PIV is selected again");
-    }
-
     proptest::proptest! {
         #[test]
         fn no_card_makes_it_panic(answers: Vec<Vec<u8>>, slot: u8) {
             let answers: Vec<&[u8]> = answers.iter().map(Vec::as_slice).collect();
             let card = StubChannel::new(&answers);
-            let _ = (select(&card), serial(&card), tries_left(&card), slot_key(&card, slot).is_ok());
+            let _ = (tries_left(&card), slot_key(&card, slot).is_ok());
             let _ = (verify(&card, b"123456"), agree(&card, slot, &[4; 65]).is_ok());
         }
     }

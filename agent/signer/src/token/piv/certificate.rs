@@ -5,7 +5,7 @@
 //! against the wrong token, not against a lying one.
 
 use super::card::SlotKey;
-use super::tlv::{find, split};
+use crate::token::card::tlv::{find, split};
 
 /// 1.3.6.1.4.1.41482.3.8: PIN policy and touch policy (Yubico, PIV attestation).
 const POLICIES: [u8; 10] = [0x2b, 0x06, 0x01, 0x04, 0x01, 0x82, 0xc4, 0x0a, 0x03, 0x08];

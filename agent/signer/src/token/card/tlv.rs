@@ -1,10 +1,10 @@
-//! Tag, length, value, as PIV cards and X.509 certificates write it (ISO 7816-4, 5.2.2; X.690, 8.1).
+//! Tag, length, value, as cards and X.509 certificates write it (ISO 7816-4, 5.2.2; X.690, 8.1).
 //!
 //! Only what is met here: tags of one byte, definite lengths of up to two bytes. Never panics, never
 //! reads past the end; a list with a damaged element is no list.
 
 /// The first element and what follows it.
-pub(super) fn split(data: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+pub(in crate::token) fn split(data: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&tag, rest) = data.split_first()?;
     // Five bits set: the tag goes on in further bytes (X.690, 8.1.2.4).
     if tag & 0x1f == 0x1f {
@@ -28,7 +28,7 @@ pub(super) fn split(data: &[u8]) -> Option<(u8, &[u8], &[u8])> {
 }
 
 /// The value of the first element with `tag`, if the whole of `data` is a list of elements.
-pub(super) fn find(mut data: &[u8], tag: u8) -> Option<&[u8]> {
+pub(in crate::token) fn find(mut data: &[u8], tag: u8) -> Option<&[u8]> {
     let mut found = None;
     while !data.is_empty() {
         let (this, value, rest) = split(data)?;

@@ -11,17 +11,17 @@ use std::time::Duration;
 const REMOVAL: Duration = Duration::from_millis(1500);
 
 /// What the readers looked like: name, count of insertions and removals, card present.
-pub(super) type Snapshot = Vec<(CString, u32, bool)>;
+pub(in crate::token) type Snapshot = Vec<(CString, u32, bool)>;
 
 /// The readers, as of one look.
-pub(super) struct Readers {
+pub(in crate::token) struct Readers {
     context: Context,
     states: Vec<ReaderState>,
 }
 
 impl Readers {
     /// Asks the service for its readers.
-    pub(super) fn now() -> Result<Self, pcsc::Error> {
+    pub(in crate::token) fn now() -> Result<Self, pcsc::Error> {
         let context = Context::establish(Scope::User)?;
         let names = match context.list_readers_owned() {
             Ok(names) => names,
@@ -38,7 +38,7 @@ impl Readers {
     }
 
     /// What they look like.
-    pub(super) fn snapshot(&self) -> Snapshot {
+    pub(in crate::token) fn snapshot(&self) -> Snapshot {
         let of = |state: &ReaderState| {
             (state.name().to_owned(), state.event_count(), state.event_state().contains(State::PRESENT))
         };
@@ -47,7 +47,7 @@ impl Readers {
 
     /// Readers with a card; those that nobody uses first, so that a touch that somebody else's
     /// token waits for keeps nobody from ours.
-    pub(super) fn with_card(&self) -> Vec<CString> {
+    pub(in crate::token) fn with_card(&self) -> Vec<CString> {
         let mut present: Vec<&ReaderState> =
             self.states.iter().filter(|state| state.event_state().contains(State::PRESENT)).collect();
         present.sort_by_key(|state| state.event_state().contains(State::INUSE));
@@ -55,7 +55,7 @@ impl Readers {
     }
 
     /// Shares the card in a reader: T=1 where the card has it, T=0 else.
-    pub(super) fn connect(&self, reader: &CString) -> Result<Card, pcsc::Error> {
+    pub(in crate::token) fn connect(&self, reader: &CString) -> Result<Card, pcsc::Error> {
         match self.context.connect(reader, ShareMode::Shared, Protocols::T1) {
             Err(pcsc::Error::ProtoMismatch) => self.context.connect(reader, ShareMode::Shared, Protocols::T0),
             other => other,
@@ -63,7 +63,7 @@ impl Readers {
     }
 
     /// Returns when a reader or a card comes or goes, at the latest after `limit`.
-    pub(super) fn wait(&mut self, limit: Duration) -> Result<(), pcsc::Error> {
+    pub(in crate::token) fn wait(&mut self, limit: Duration) -> Result<(), pcsc::Error> {
         let mut watched = vec![ReaderState::new(pcsc::PNP_NOTIFICATION(), State::UNAWARE)];
         watched.append(&mut self.states);
         let changed = self.context.get_status_change(limit, &mut watched);
@@ -75,7 +75,7 @@ impl Readers {
     }
 
     /// Whether the card has left a reader, now or within [`REMOVAL`].
-    pub(super) fn has_lost(&self, reader: &CString) -> bool {
+    pub(in crate::token) fn has_lost(&self, reader: &CString) -> bool {
         let mut states = [ReaderState::new(reader.clone(), State::PRESENT | State::INUSE)];
         let until = std::time::Instant::now() + REMOVAL;
         loop {
@@ -95,6 +95,6 @@ impl Readers {
 }
 
 /// Lets go of a card without a trace. An error means that it has already gone.
-pub(super) fn leave(card: Card) {
+pub(in crate::token) fn leave(card: Card) {
     let _ = card.disconnect(Disposition::LeaveCard);
 }

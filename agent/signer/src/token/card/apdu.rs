@@ -3,18 +3,22 @@
 //!
 //! Promises: every response is bounded, in rounds and in bytes, whatever the card says; command and
 //! response buffers are wiped. Le is never sent with data (as Yubico's own hosts do, and as T=0
-//! wants it); `61xx` and `6Cxx` are followed.
+//! wants it); `61xx` and `6Cxx` are followed. What libpcsclite and pcscd keep of it is beyond reach.
 
 use zeroize::Zeroizing;
 
-/// Most bytes of one response, all rounds together: an attestation certificate has about 1 KiB.
-const LARGEST: usize = 4 * 1024;
-/// Most rounds of GET RESPONSE.
-const ROUNDS: usize = 32;
+/// Most bytes of one response, all rounds together: an attestation certificate has about 1 KiB, a
+/// hundred names of OATH credentials less than 7.
+const LARGEST: usize = 8 * 1024;
+/// Most rounds of fetching the rest.
+const ROUNDS: usize = 64;
+
+/// The instruction that fetches the rest of a response (ISO 7816-4, 7.6.1).
+pub(in crate::token) const GET_RESPONSE: u8 = 0xc0;
 
 /// What can go wrong between here and the card.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(in crate::token) enum Fault {
     /// The PC/SC service says so.
     Service(pcsc::Error),
     /// The card's answer is none: too short, too long, or without end.
@@ -28,7 +32,7 @@ impl From<pcsc::Error> for Fault {
 }
 
 /// Something that takes a command and gives the raw response.
-pub(super) trait Channel {
+pub(in crate::token) trait Channel {
     /// One exchange.
     fn exchange(&self, command: &[u8]) -> Result<Zeroizing<Vec<u8>>, Fault>;
 }
@@ -42,22 +46,22 @@ impl Channel for pcsc::Transaction<'_> {
 }
 
 /// A whole response.
-pub(super) struct Response {
+pub(in crate::token) struct Response {
     /// The data of all rounds.
-    pub(super) data: Zeroizing<Vec<u8>>,
+    pub(in crate::token) data: Zeroizing<Vec<u8>>,
     /// The last status word.
-    pub(super) status: u16,
+    pub(in crate::token) status: u16,
 }
 
 impl Response {
     /// The data, if the card said 9000 (ISO 7816-4, 5.1.3).
-    pub(super) fn ok(self) -> Option<Zeroizing<Vec<u8>>> {
+    pub(in crate::token) fn ok(self) -> Option<Zeroizing<Vec<u8>>> {
         (self.status == 0x9000).then_some(self.data)
     }
 }
 
 /// A command with data, without Le.
-pub(super) fn command(head: [u8; 4], data: &[u8]) -> Zeroizing<Vec<u8>> {
+pub(in crate::token) fn command(head: [u8; 4], data: &[u8]) -> Zeroizing<Vec<u8>> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(5 + data.len()));
     bytes.extend_from_slice(&head);
     bytes.push(u8::try_from(data.len()).unwrap_or(u8::MAX));
@@ -65,8 +69,8 @@ pub(super) fn command(head: [u8; 4], data: &[u8]) -> Zeroizing<Vec<u8>> {
     bytes
 }
 
-/// Sends a command and collects its response.
-pub(super) fn send(channel: &impl Channel, command: &[u8]) -> Result<Response, Fault> {
+/// Sends a command and collects its response; `rest` is the instruction that fetches more of it.
+pub(in crate::token) fn send(channel: &impl Channel, command: &[u8], rest: u8) -> Result<Response, Fault> {
     // As large as it gets: a vector that grew would leave a copy behind.
     let mut data = Zeroizing::new(Vec::with_capacity(LARGEST));
     let mut next = Zeroizing::new(command.to_vec());
@@ -79,7 +83,7 @@ pub(super) fn send(channel: &impl Channel, command: &[u8]) -> Result<Response, F
         data.extend_from_slice(part);
         match *status {
             // 61xx: xx more bytes (ISO 7816-4, 5.1.3).
-            [0x61, more] => next = Zeroizing::new(vec![0x00, 0xc0, 0x00, 0x00, more]),
+            [0x61, more] => next = Zeroizing::new(vec![0x00, rest, 0x00, 0x00, more]),
             // 6Cxx: the same again, with xx as Le.
             [0x6c, right] if next.len() == 5 => {
                 next.pop();
@@ -92,20 +96,20 @@ pub(super) fn send(channel: &impl Channel, command: &[u8]) -> Result<Response, F
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(in crate::token) mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use std::cell::RefCell;
     use std::collections::VecDeque;
 
     /// A card that says what it was told to, and remembers what it was asked.
-    pub(in super::super) struct StubChannel {
+    pub(in crate::token) struct StubChannel {
         answers: RefCell<VecDeque<Vec<u8>>>,
-        pub(in super::super) asked: RefCell<Vec<Vec<u8>>>,
+        pub(in crate::token) asked: RefCell<Vec<Vec<u8>>>,
     }
 
     impl StubChannel {
-        pub(in super::super) fn new(answers: &[&[u8]]) -> Self {
+        pub(in crate::token) fn new(answers: &[&[u8]]) -> Self {
             let answers = answers.iter().map(|answer| answer.to_vec()).collect();
             Self { answers: RefCell::new(answers), asked: RefCell::default() }
         }
@@ -125,7 +129,7 @@ pub(super) mod tests {
     #[test]
     fn more_data_is_fetched_until_the_card_is_done() {
         let card = StubChannel::new(&[&[1, 2, 0x61, 0x02], &[3, 0x61, 0x00], &[4, 0x90, 0x00]]);
-        let response = send(&card, &SERIAL).unwrap_or_else(|_| unreachable!());
+        let response = send(&card, &SERIAL, GET_RESPONSE).unwrap_or_else(|_| unreachable!());
         assert_eq!((response.data.as_slice(), response.status), (&[1, 2, 3, 4][..], 0x9000));
         let asked = card.asked.borrow();
         assert_eq!(asked.get(1).unwrap(), &[0x00, 0xc0, 0x00, 0x00, 0x02]);
@@ -135,7 +139,7 @@ pub(super) mod tests {
     #[test]
     fn a_wrong_length_is_put_right() {
         let card = StubChannel::new(&[&[0x6c, 0x04], &[0, 0, 0, 9, 0x90, 0x00]]);
-        assert_eq!(send(&card, &SERIAL).ok().unwrap().data.as_slice(), [0, 0, 0, 9]);
+        assert_eq!(send(&card, &SERIAL, GET_RESPONSE).ok().unwrap().data.as_slice(), [0, 0, 0, 9]);
         assert_eq!(card.asked.borrow().get(1).unwrap(), &[0x00, 0xf8, 0x00, 0x00, 0x04]);
     }
 
@@ -147,7 +151,7 @@ pub(super) mod tests {
                 answer.splice(256.., [0x61, 0x00]);
             }
             let card = StubChannel::new(&[&answer]);
-            assert_eq!(send(&card, &SERIAL).err(), Some(Fault::Garbage));
+            assert_eq!(send(&card, &SERIAL, GET_RESPONSE).err(), Some(Fault::Garbage));
             assert!(card.asked.borrow().len() <= ROUNDS);
         }
     }
@@ -156,7 +160,7 @@ pub(super) mod tests {
         #[test]
         fn no_card_makes_it_panic_or_run_away(answers: Vec<Vec<u8>>) {
             let answers: Vec<&[u8]> = answers.iter().map(Vec::as_slice).collect();
-            if let Ok(response) = send(&StubChannel::new(&answers), &SERIAL) {
+            if let Ok(response) = send(&StubChannel::new(&answers), &SERIAL, GET_RESPONSE) {
                 proptest::prop_assert!(response.data.len() <= LARGEST);
             }
         }

@@ -1,0 +1,331 @@
+//! A key written into tokens, after which no record holds it.
+//!
+//! Promises: the course is one that may be broken off anywhere. Access codes that are new are durable,
+//! in a generation of their own, before any applet is given one; each token proves by a touch that it
+//! computes what it should; only then is there a generation without the secret. Begun again, it finds
+//! what was done and goes on. The new metadata is what the person asked for, as with [`crate::reseal`].
+//!
+//! Of secrets: this is the one act that hands the secret to a token. It is borrowed from the payload,
+//! or from what was typed; its HMAC key is in one buffer that is wiped when this ends.
+
+use crate::access_code::Codes;
+use crate::answers::{self, Answers, about};
+use crate::conversation::{Conversation, Typed};
+use crate::job::{Job, disagree, read_metadata, read_record};
+use crate::payload::Payload;
+use crate::reseal::{exchange, is_recipient, next, seal_as};
+use crate::token::holder::{Locked, Writing};
+use crate::token::{self, Candidate, Keeper, find, find_keep, name_of};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use signet_envelope::{Record, hex, sha256};
+use signet_protocol::PromptKind;
+use signet_protocol::api::UseAct;
+use signet_protocol::child::{Act, CodeFate, Order, Sibling, TokenName};
+use signet_protocol::record::{self, CHECK_CHALLENGE, Custody, Holder, Metadata, Recipient};
+use signet_protocol::refusal::{Code, Refusal};
+use signet_sigv4::{answer, hmac_key};
+use std::time::Instant;
+use zeroize::Zeroizing;
+
+/// Longest name of a credential.
+const LONGEST_NAME: usize = 64;
+
+/// A checked order to write the key into tokens.
+pub struct Embed {
+    /// The last generation's metadata, but for its holders (and the generation that may come before).
+    metadata: Metadata,
+    /// The tokens to write, in this order.
+    pub tokens: Vec<Recipient>,
+    access_code: bool,
+    siblings: Vec<Sister>,
+}
+
+/// Another key's record that holds the access code of a token.
+struct Sister {
+    serial: String,
+    record: Record,
+}
+
+/// What the course of a use has at hand.
+pub struct Hand<'a> {
+    /// The order.
+    pub order: &'a Order,
+    /// Until when a token that is not there is waited for.
+    pub patience: Option<Instant>,
+    /// The token that opened the record.
+    pub opener: &'a TokenName,
+    /// What became of the code.
+    pub code: CodeFate,
+}
+
+impl Embed {
+    /// Checks the metadata of the generation that is to follow `old`, and what is to be written.
+    ///
+    /// # Errors
+    /// `internal` where it is not what the request asks for, `bad_request` where that cannot be.
+    pub fn read(old: &Metadata, record: &Record, order: &Order, asked: &UseAct) -> Result<Self, Refusal> {
+        let Act::Embed { metadata, tokens, access_code, siblings, .. } = &order.act else {
+            return Err(disagree("what is to be done"));
+        };
+        let (mut new, mut expected) = next(old, record, metadata)?;
+        expected.custody = Custody::InToken;
+        let is_asked = match asked {
+            UseAct::Embed { tokens: named, access_code: code } => {
+                code == access_code && (named.is_empty() || is_same_set(named, tokens))
+            }
+            UseAct::Reseal { add, drop } => {
+                exchange(&mut expected, &new, add, drop)?;
+                let has_code = old.holders.iter().any(|holder| holder.access_code);
+                old.custody == Custody::InToken && *access_code == has_code && is_same_set(add, tokens)
+            }
+            UseAct::Sign(_)
+            | UseAct::Add { .. }
+            | UseAct::SetPolicy { .. }
+            | UseAct::AddTotp { .. }
+            | UseAct::RemoveFactor { .. }
+            | UseAct::Remove {}
+            | UseAct::Verify { .. }
+            | UseAct::Restore { .. } => false,
+        };
+        // A token that is written again is another holder than before, whether it was left out or not.
+        let stays = |holder: &Holder| !tokens.contains(&holder.serial);
+        expected.holders.retain(stays);
+        new.holders.retain(stays);
+        if !is_asked || new != expected {
+            return Err(disagree("what the new record is to say"));
+        }
+        let recipient = |serial: &String| new.recipients.iter().find(|to| to.serial == *serial).cloned();
+        let recipients: Option<Vec<Recipient>> = tokens.iter().map(recipient).collect();
+        let recipients = recipients.filter(|all| !all.is_empty() && is_unique(tokens));
+        let tokens = recipients.ok_or_else(|| disagree("which tokens are written"))?;
+        let siblings = siblings.iter().map(Sister::read).collect::<Result<_, _>>()?;
+        Ok(Self { metadata: new, tokens, access_code: *access_code, siblings })
+    }
+}
+
+impl Sister {
+    fn read(sibling: &Sibling) -> Result<Self, Refusal> {
+        let (_, record) = read_record(&sibling.record, &sibling.header_sha256, &sibling.key)?;
+        read_metadata(record.meta(), &sibling.key)?;
+        Ok(Self { serial: sibling.serial.clone(), record })
+    }
+}
+
+/// Writes the key into the tokens, and gives the last generation.
+///
+/// # Errors
+/// Whatever a token refuses; `bad_request` for a secret that is not this key's, `unsupported` for one
+/// that is too long for a token.
+pub fn run(
+    job: &Job,
+    embed: &Embed,
+    payload: &Payload,
+    answers: &Answers,
+    hand: &Hand<'_>,
+    talk: &mut Conversation,
+) -> Result<Vec<u8>, Refusal> {
+    let held = payload.read()?;
+    let (key, check) = the_key(job, held.secret, answers)?;
+    let keepers = embed.tokens.iter().map(token::keeper).collect::<Result<Vec<_>, _>>()?;
+    for keeper in &keepers {
+        if key.len() > keeper.longest_key {
+            return Err(too_long(keeper));
+        }
+    }
+
+    let mut codes = Codes::of(&held.access_codes);
+    let mut last = embed.metadata.clone();
+    if embed.access_code && make_missing(&mut codes, &embed.tokens)? {
+        let between = record::Payload { access_codes: codes.of_those(|_| true), ..held };
+        let stored = store(job, &between, hand, talk)?;
+        last.epoch = stored.epoch.saturating_add(1);
+        last.previous = Some(stored.header_sha256);
+    }
+
+    let held = payload.read()?;
+    let work = Work { job, embed, answers, hand, key: &key, check: &check };
+    for (recipient, keeper) in embed.tokens.iter().zip(keepers) {
+        last.holders.push(work.write(recipient, keeper, &mut codes, talk)?);
+    }
+
+    let access_codes = codes.of_those(|serial| is_recipient(&last, serial));
+    let text = serde_json::to_string(&last).map_err(|_| disagree("how metadata is written"))?;
+    seal_as(&last, &text, &record::Payload { secret: None, totp_seed: held.totp_seed, access_codes })
+}
+
+/// The HMAC key, and the hash of what it answers to the challenge that is no date. A secret that was
+/// typed is compared with what the holders there are have answered.
+fn the_key(
+    job: &Job,
+    sealed: Option<&str>,
+    answers: &Answers,
+) -> Result<(Zeroizing<Vec<u8>>, String), Refusal> {
+    let secret = match (sealed, &answers.key) {
+        (Some(sealed), None) => sealed.as_bytes(),
+        (None, Some(typed)) => typed,
+        (Some(_), Some(_)) | (None, None) => return Err(disagree("where the key is")),
+    };
+    let check = hex(&sha256(&*answer(secret, CHECK_CHALLENGE)));
+    if answers.key.is_some() && job.metadata.holders.iter().any(|holder| holder.check != check) {
+        let message = format!("that is not the secret of {}", job.metadata.access_key_id);
+        return Err(Refusal::bare(Code::BadRequest, message));
+    }
+    Ok((hmac_key(secret), check))
+}
+
+/// Makes the access codes that there are not yet; whether there was one to make.
+fn make_missing(codes: &mut Codes, tokens: &[Recipient]) -> Result<bool, Refusal> {
+    let mut made = false;
+    for token in tokens {
+        if codes.get(&token.serial).is_none() {
+            codes.make(&token.serial)?;
+            made = true;
+        }
+    }
+    Ok(made)
+}
+
+/// A generation that is on disk.
+struct Stored {
+    epoch: u64,
+    header_sha256: String,
+}
+
+/// Seals the old metadata, one epoch on, around `payload`, and waits until that is durable.
+fn store(
+    job: &Job,
+    payload: &record::Payload<'_>,
+    hand: &Hand<'_>,
+    talk: &mut Conversation,
+) -> Result<Stored, Refusal> {
+    let mut metadata = job.metadata.clone();
+    metadata.epoch = metadata.epoch.saturating_add(1);
+    metadata.previous = Some(hex(&job.record.header_sha256()));
+    let text = serde_json::to_string(&metadata).map_err(|_| disagree("how metadata is written"))?;
+    let file = seal_as(&metadata, &text, payload)?;
+    let record = Record::parse(&file).map_err(|error| Refusal::bare(Code::Internal, error.to_string()))?;
+    talk.store(STANDARD.encode(&file), metadata.epoch, hand.opener.clone(), hand.code)?;
+    Ok(Stored { epoch: metadata.epoch, header_sha256: hex(&record.header_sha256()) })
+}
+
+/// What is the same for each token.
+struct Work<'a> {
+    job: &'a Job,
+    embed: &'a Embed,
+    answers: &'a Answers,
+    hand: &'a Hand<'a>,
+    key: &'a [u8],
+    check: &'a str,
+}
+
+impl Work<'_> {
+    /// Writes one token; `codes` holds afterwards the access code that it has, if any.
+    fn write(
+        &self,
+        recipient: &Recipient,
+        mut keeper: Keeper,
+        codes: &mut Codes,
+        talk: &mut Conversation,
+    ) -> Result<Holder, Refusal> {
+        let serial = &recipient.serial;
+        match self.look(&mut keeper, codes.get(serial), talk)? {
+            Locked::No { others } if self.embed.access_code => agreed(&keeper.name, others, talk)?,
+            Locked::No { .. } => codes.forget(serial),
+            Locked::Fits => {}
+            // Where none fits, the token refuses before anything is written.
+            Locked::Foreign => self.borrow_code(recipient, &mut keeper, codes, talk)?,
+        }
+        let credential = credential(&self.job.metadata.name);
+        let code = codes.get(serial);
+        let writing = Writing { credential: &credential, key: self.key, check: self.check, code };
+        let written = keeper.keep.write(&writing, talk);
+        let device = written.map_err(|error| error.into_refusal(&keeper.name))?;
+        Ok(Holder {
+            kind: keeper.kind.to_owned(),
+            serial: serial.clone(),
+            device,
+            credential,
+            access_code: code.is_some(),
+            check: self.check.to_owned(),
+        })
+    }
+
+    fn look(&self, keeper: &mut Keeper, code: Option<&str>, talk: &Conversation) -> Result<Locked, Refusal> {
+        find_keep(&mut *keeper.keep, &keeper.name, code, self.hand.patience, talk)
+    }
+
+    /// Looks for a token's access code in other keys' records, each opened by the token itself. Leaves
+    /// `codes` as it was where none fits.
+    fn borrow_code(
+        &self,
+        recipient: &Recipient,
+        keeper: &mut Keeper,
+        codes: &mut Codes,
+        talk: &mut Conversation,
+    ) -> Result<(), Refusal> {
+        let mut asked: Option<Typed> = None;
+        for sister in self.embed.siblings.iter().filter(|sister| sister.serial == recipient.serial) {
+            let name = name_of(recipient);
+            let token = token::opener(recipient, self.hand.order)?;
+            let mut opener = [Candidate { name: name.clone(), token }];
+            let (found, asks) = find(&mut opener, self.hand.patience, talk)?;
+            if self.hand.opener.serial != name.serial && asked.is_none() {
+                asked = answers::secret(&asks, &name, talk)?;
+            }
+            answers::consent(&asks, &name, talk)?;
+            let secret = asked.as_ref().or(self.answers.secret.as_ref());
+            let secret = secret.ok_or_else(|| disagree("whether the record is opened"))?;
+            talk.expect_touches(found.token.touches());
+            let payload = found.token.open(&sister.record, secret, talk);
+            let payload = payload.map_err(|error| error.into_refusal(&name))?;
+            let Some(code) = payload.access_code(&name.serial)? else { continue };
+            if self.look(keeper, Some(code), talk)? == Locked::Fits {
+                codes.keep(&name.serial, code);
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Other people's credentials in an applet will ask for the new access code too: that is asked first.
+fn agreed(token: &TokenName, others: usize, talk: &mut Conversation) -> Result<(), Refusal> {
+    if others == 0 {
+        return Ok(());
+    }
+    let text = format!(
+        "token {} holds {others} other oath accounts, which will ask for signet's access code too: go on",
+        token.serial
+    );
+    if talk.ask(about(PromptKind::Confirm, Some(text), token))?.is_yes() {
+        Ok(())
+    } else {
+        Err(Refusal::bare(Code::Interrupted, "the access code was not set"))
+    }
+}
+
+/// The name of a key's credential, cut to what applets take.
+fn credential(key: &str) -> String {
+    let mut name = format!("signet-{key}");
+    // Names of keys are ASCII.
+    name.truncate(LONGEST_NAME);
+    name
+}
+
+fn too_long(keeper: &Keeper) -> Refusal {
+    let most = keeper.longest_key.saturating_sub(hmac_key(b"").len());
+    let message = format!(
+        "the secret is too long for token {}: it holds at most {most} characters",
+        keeper.name.serial
+    );
+    Refusal::bare(Code::Unsupported, message)
+}
+
+fn is_same_set(one: &[String], other: &[String]) -> bool {
+    one.len() == other.len() && one.iter().all(|serial| other.contains(serial))
+}
+
+fn is_unique(serials: &[String]) -> bool {
+    serials.iter().enumerate().all(|(at, serial)| !serials.iter().take(at).any(|before| before == serial))
+}

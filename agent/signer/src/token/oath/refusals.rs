@@ -1,0 +1,69 @@
+//! What a person is told when an OATH applet did not do it. Words only: no decision is made here.
+
+use signet_protocol::child::TokenName;
+use signet_protocol::refusal::{Code, Refusal};
+
+/// The card is there, its applet is not.
+pub(super) fn no_applet(token: &TokenName) -> Refusal {
+    let message = format!("token {} has no oath applet, or it is switched off", token.serial);
+    Refusal::new(Code::Unsupported, message, ykman(token, "config usb --enable oath"))
+}
+
+/// The card is the one, its applet is another than the one that was written.
+pub(super) fn reset(token: &TokenName, key: &str) -> Refusal {
+    let message =
+        format!("the oath applet of token {} was reset: it does not hold this key any more", token.serial);
+    Refusal::new(Code::Unsupported, message, format!("signet embed {key} --token {}", token.serial))
+}
+
+/// The applet is the one, the credential is not in it.
+pub(super) fn missing(token: &TokenName, key: &str) -> Refusal {
+    let message = format!("token {} does not hold this key any more: it was deleted", token.serial);
+    Refusal::new(Code::Unsupported, message, format!("signet embed {key} --token {}", token.serial))
+}
+
+/// The applet asks for an access code that we have not, or have another than.
+pub(super) fn other_code(token: &TokenName) -> Refusal {
+    let message =
+        format!("the oath applet of token {} has an access code that is not signet's", token.serial);
+    Refusal::new(Code::Unsupported, message, ykman(token, "oath access change --clear"))
+}
+
+/// Something else has the name.
+pub(super) fn taken(token: &TokenName, credential: &str) -> Refusal {
+    let message = format!(
+        "the oath applet of token {} has a {credential} that holds something else: it is not overwritten",
+        token.serial
+    );
+    Refusal::new(Code::Unsupported, message, ykman(token, &format!("oath accounts delete {credential}")))
+}
+
+/// There is no room.
+pub(super) fn full(token: &TokenName) -> Refusal {
+    let message = format!("the oath applet of token {} is full", token.serial);
+    Refusal::new(Code::Unsupported, message, ykman(token, "oath accounts list"))
+}
+
+/// It cannot serve.
+pub(super) fn truncated(token: &TokenName) -> Refusal {
+    let message =
+        format!("token {} answers only truncated codes: it cannot compute a signing key", token.serial);
+    Refusal::new(Code::Unsupported, message, "signet token list")
+}
+
+/// It does not compute what it was given the key for.
+pub(super) fn wrong(token: &TokenName) -> Refusal {
+    let message = format!("token {} computes something else than it should", token.serial);
+    Refusal::new(Code::Unsupported, message, "signet token list")
+}
+
+/// The record names what cannot be.
+pub(super) fn unusable(token: &TokenName, what: &str) -> Refusal {
+    let message = format!("the record names a {what} of token {} that cannot be", token.serial);
+    Refusal::new(Code::Rollback, message, "signet doctor")
+}
+
+/// Exact, where several YubiKeys are plugged in.
+fn ykman(token: &TokenName, command: &str) -> String {
+    format!("ykman --device {} {command}", token.serial)
+}
