@@ -32,6 +32,12 @@ pub fn rfc3339(time: OffsetDateTime) -> String {
     whole_seconds(time.to_offset(UtcOffset::UTC)).format(&Rfc3339).unwrap_or_default()
 }
 
+/// The day of a time that [`rfc3339`] wrote: `2026-11-22`.
+#[must_use]
+pub fn day(rfc3339: &str) -> &str {
+    rfc3339.split_once('T').map_or(rfc3339, |(day, _)| day)
+}
+
 /// Reads a time in any offset; `None` for anything else.
 #[must_use]
 pub fn parse(text: &str) -> Option<OffsetDateTime> {
@@ -47,6 +53,7 @@ mod tests {
     fn a_time_is_written_in_utc_and_whole_seconds() {
         let time = parse("2026-11-22T18:03:41.999+01:00").unwrap();
         assert_eq!(rfc3339(time), "2026-11-22T17:03:41Z");
+        assert_eq!(day(&rfc3339(time)), "2026-11-22");
         let now = now();
         assert_eq!(parse(&rfc3339(now)), Some(now));
         assert_eq!(parse("yesterday"), None);

@@ -15,6 +15,10 @@ use signet_protocol::PromptKind;
 use signet_protocol::child::{CodeFate, Prompt, TokenName};
 use signet_protocol::record::FactorKind;
 
+/// Most touches of one use: a key is written into at most fifteen tokens, each of which may have to
+/// open another record first.
+const MOST_TOUCHES: u32 = 32;
+
 /// A child did something that its use does not allow. The use ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Breach(pub &'static str);
@@ -25,8 +29,12 @@ pub struct Consent {
     permit: Permit,
     due: Vec<FactorKind>,
     offered: Vec<String>,
+    may_ask_secret: bool,
     asked: Vec<Asked>,
-    touch_shown: bool,
+    /// Number of the last touch that was shown.
+    touched: u32,
+    /// How many were.
+    touches: u32,
 }
 
 #[derive(Debug)]
@@ -56,14 +64,20 @@ impl Consent {
     #[must_use]
     pub fn begin(permit: Permit, offered: Vec<String>) -> Self {
         let due = permit.obligations().factors.clone();
-        Self { permit, due, offered, asked: Vec::new(), touch_shown: false }
+        let (asked, may_ask_secret) = (Vec::new(), false);
+        Self { permit, due, offered, may_ask_secret, asked, touched: 0, touches: 0 }
     }
 
-    /// The same for a record that is only now taken in: a code says nothing about a seed that the
-    /// caller has just sealed, and confirmed with a code of its own.
+    /// The same without a code.
     #[must_use]
-    pub fn begin_without_code(permit: Permit, offered: Vec<String>) -> Self {
-        Self { due: Vec::new(), ..Self::begin(permit, offered) }
+    pub fn without_code(self) -> Self {
+        Self { due: Vec::new(), ..self }
+    }
+
+    /// The same, and the person may be asked for the key itself.
+    #[must_use]
+    pub fn with_secret(self) -> Self {
+        Self { may_ask_secret: true, ..self }
     }
 
     /// Whether a code of this factor is due.
@@ -94,6 +108,9 @@ impl Consent {
         if matches!(prompt.kind, PromptKind::AwsMfa | PromptKind::Touch) {
             return Err(Breach("a question that is not a child's to ask"));
         }
+        if prompt.kind == PromptKind::Secret && !self.may_ask_secret {
+            return Err(Breach("a question for the key itself"));
+        }
         if prompt.kind == PromptKind::Totp && self.was_answered(&[PromptKind::Totp]) {
             return Err(Breach("a second code"));
         }
@@ -115,13 +132,16 @@ impl Consent {
         Ok(asked.kind)
     }
 
-    /// The person is shown that the token waits for a touch.
+    /// The person is shown that the token waits for touch `n` of `of`.
     ///
     /// # Errors
-    /// [`Breach`] for a token that was not offered.
-    pub fn touch_shown(&mut self, token: &TokenName) -> Result<(), Breach> {
+    /// [`Breach`] for a token that was not offered, or a touch out of order.
+    pub fn touch_shown(&mut self, n: u32, of: u32, token: &TokenName) -> Result<(), Breach> {
         self.offers(Some(token))?;
-        self.touch_shown = true;
+        if n <= self.touched || n > of || of > MOST_TOUCHES {
+            return Err(Breach("a touch out of order"));
+        }
+        (self.touched, self.touches) = (n, self.touches.saturating_add(1));
         Ok(())
     }
 
@@ -134,18 +154,18 @@ impl Consent {
         self.asked.iter().any(|asked| kinds.contains(&asked.kind) && asked.answered == Answered::Sealed)
     }
 
-    /// Ends the conversation: everything the permit obliges has been asked and answered.
+    /// Whether everything the permit obliges has been asked and answered.
     ///
     /// # Errors
-    /// [`Breach`] naming what is missing; then nothing may be released.
-    pub fn given(self, token: &TokenName, code: CodeFate) -> Result<Given, Breach> {
+    /// [`Breach`] naming what is missing; then nothing may be stored or released.
+    pub fn holds(&self, token: &TokenName, code: CodeFate) -> Result<(), Breach> {
         self.offers(Some(token))?;
         let obligations = self.permit.obligations();
         if obligations.pin && !self.was_answered(&[PromptKind::Pin, PromptKind::Passphrase]) {
             return Err(Breach("no PIN was asked for"));
         }
-        if obligations.touch_in_hardware && !self.touch_shown {
-            return Err(Breach("no touch was asked for"));
+        if obligations.touch_in_hardware && self.touches < obligations.touches {
+            return Err(Breach("a touch was not asked for"));
         }
         for factor in &self.due {
             let checked = match factor {
@@ -157,6 +177,15 @@ impl Consent {
                 return Err(Breach("a factor was not checked"));
             }
         }
+        Ok(())
+    }
+
+    /// Ends the conversation, if [`Consent::holds`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn given(self, token: &TokenName, code: CodeFate) -> Result<Given, Breach> {
+        self.holds(token, code)?;
         Ok(Given { factors: self.due })
     }
 }
@@ -165,7 +194,7 @@ impl Consent {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
-    use crate::policy::{Decision, Question, decide};
+    use crate::policy::{Decision, Means, Question, decide};
     use signet_protocol::record::{Custody, Factor, KeyKind, Metadata, Partition, Recipient};
     use signet_protocol::rule::Part;
 
@@ -212,6 +241,7 @@ mod tests {
         let question = Question {
             meta: &meta,
             kinds: &[text("yubikey-piv")],
+            means: Means::Opens,
             peer_uid: 0,
             action: "sts:GetCallerIdentity",
             region: Some("us-east-1"),
@@ -240,7 +270,7 @@ mod tests {
                 ask(&mut consent, number, *kind);
             }
             if touched {
-                consent.touch_shown(&touch).unwrap();
+                consent.touch_shown(1, 1, &touch).unwrap();
             }
             consent.given(&token(by), fate)
         };
@@ -265,7 +295,7 @@ mod tests {
         consent.asked(&prompt(1, PromptKind::Pin)).unwrap();
         consent.answered(1, true).unwrap();
         assert!(consent.asked(&prompt(2, PromptKind::Totp)).is_err(), "the use is over");
-        consent.touch_shown(&token("1")).unwrap();
+        consent.touch_shown(1, 1, &token("1")).unwrap();
         assert!(consent.given(&token("1"), CodeFate::Accepted(7)).is_err());
     }
 
@@ -278,7 +308,7 @@ mod tests {
         assert!(consent.asked(&prompt(1, PromptKind::Touch)).is_err());
         let strange = Prompt { token: Some(token("2")), ..prompt(1, PromptKind::Pin) };
         assert!(consent.asked(&strange).is_err());
-        assert!(consent.touch_shown(&token("2")).is_err());
+        assert!(consent.touch_shown(1, 1, &token("2")).is_err());
         consent.asked(&prompt(1, PromptKind::Totp)).unwrap();
         assert!(consent.asked(&prompt(2, PromptKind::Pin)).is_err(), "the first is not answered");
         assert!(consent.answered(2, false).is_err());
@@ -289,10 +319,10 @@ mod tests {
 
     #[test]
     fn a_record_that_is_taken_in_needs_no_code_but_pin_and_touch() {
-        let mut consent = Consent::begin_without_code(permit(), vec!["1".to_owned()]);
+        let mut consent = begun().without_code();
         assert!(!consent.is_due(FactorKind::Totp));
         ask(&mut consent, 1, PromptKind::Pin);
-        consent.touch_shown(&token("1")).unwrap();
+        consent.touch_shown(1, 1, &token("1")).unwrap();
         assert!(consent.given(&token("1"), CodeFate::Unchecked).is_ok());
     }
 }

@@ -229,6 +229,19 @@ impl Dir {
         Ok(true)
     }
 
+    /// Unlinks a file; durable when it returns. `false` when it is not there.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn remove(&self, name: &str) -> Result<bool, DiskError> {
+        let path = self.place(name)?;
+        match rustix::fs::unlinkat(&self.fd, name, AtFlags::empty()) {
+            Ok(()) => self.sync().map(|()| true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(error) => Err(denied(&path, "remove", error)),
+        }
+    }
+
     /// Makes names that were added or moved durable.
     ///
     /// # Errors
@@ -396,5 +409,6 @@ mod tests {
         assert!(!dir.move_to("record", &trash, "gone").unwrap());
         assert_eq!(trash.names().unwrap(), ["gone"]);
         assert_eq!(dir.read("record", 9).unwrap(), None);
+        assert!(trash.remove("gone").unwrap() && !trash.remove("gone").unwrap());
     }
 }

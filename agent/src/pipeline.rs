@@ -10,8 +10,12 @@
 
 #![forbid(unsafe_code)]
 
+pub mod admin;
+mod canonical;
 mod conversation;
+mod generation;
 pub mod house;
+mod keep;
 pub mod manage;
 mod open;
 pub mod sessions;
@@ -27,11 +31,11 @@ use crate::peer::Peer;
 use crate::policy::Decision;
 use crate::queue::{Claim, Place};
 use crate::signer::{Child, Program};
-use crate::vault::Attempt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use conversation::{Cut, Line};
 use house::{House, ended, entry};
+use keep::{Kept, OfUse};
 use open::Asking;
 use serde::de::DeserializeOwned;
 use signet_protocol::api::{Accepted, UseEvent, UseRequest};
@@ -41,7 +45,7 @@ use signet_protocol::record::FactorKind;
 use signet_protocol::{Code, Refusal, VERSION};
 use spend::spend;
 use std::rc::Rc;
-use task::{Task, Work, understand};
+use task::{Task, understand};
 use terms::{decided, describe, offered, shown};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::Instant;
@@ -57,6 +61,8 @@ struct Use {
     consent: Consent,
     entry: Draft,
     accepted: Accepted,
+    /// Serials of the tokens that may be asked: those that would do, and those that are written.
+    tokens: Vec<String>,
     uid: u32,
     until: Instant,
 }
@@ -66,7 +72,7 @@ struct Use {
 struct Held {
     place: Option<Place>,
     child: Option<Child>,
-    counted: Option<Attempt>,
+    kept: Kept,
 }
 
 /// Begins a use: everything that can be refused before a token is asked.
@@ -117,18 +123,25 @@ fn permitted(
             return Err(denial.refusal);
         }
     };
-    let offered = offered(&house.config.token.kinds, &task.record.meta, &permit)?;
-    let serials = offered.iter().map(|token| token.serial.clone()).collect();
-    let consent = match task.work {
-        Work::Add => Consent::begin_without_code(permit, serials),
-        Work::Sign { .. } | Work::Change { .. } | Work::Remove => Consent::begin(permit, serials),
-    };
+    let offered = offered(house, &task, &permit)?;
+    let mut tokens: Vec<String> = offered.iter().map(|token| token.serial.clone()).collect();
+    let written = task.written().iter().filter(|serial| !tokens.contains(serial));
+    tokens.extend(written.cloned().collect::<Vec<_>>());
+    let mut consent = Consent::begin(permit, tokens.clone());
+    if !task.checks_factors() {
+        consent = consent.without_code();
+    }
+    if task.asks_for_the_secret() {
+        consent = consent.with_secret();
+    }
     if consent.is_due(FactorKind::Totp) {
-        house.vault.borrow().check_unlocked(&request.key, draft.time)?;
+        let vault = house.vault.borrow();
+        vault.check_unlocked(&vault.counter(&task.record), draft.time)?;
     }
     house.note(draft.clone())?;
     Ok(Use {
-        accepted: shown(house, peer, draft, &consent, &task.record.meta, offered),
+        accepted: shown(house, peer, draft, &consent, &task, offered),
+        tokens,
         consent,
         until: Instant::now() + house.config.limits.use_time,
         entry: draft.clone(),
@@ -151,7 +164,7 @@ impl Use {
             child.end().await;
         }
         drop((held.place.take(), asking));
-        let last = self.finish(house, outcome, held.counted);
+        let last = self.finish(house, outcome, held.kept);
         // Nobody left to tell is no error: the outcome is in the log.
         let _gone = tell.try_send(last);
     }
@@ -163,20 +176,18 @@ impl Use {
         asking: &mut Asking,
     ) -> Result<Outcome, Cut> {
         line.say(UseEvent::Accepted(self.accepted.clone()))?;
-        let tokens = self.accepted.tokens.iter().map(|token| token.serial.clone());
-        held.place = Some(line.turn(Claim::Tokens(tokens.collect())).await?);
+        held.place = Some(line.turn(Claim::Tokens(self.tokens.clone())).await?);
         let order = self.order(line)?;
         let child = line.start(Program::Signer, &order, &mut held.child).await?;
-        let (vault, key) = (&line.house.vault, &self.request.key);
-        let count = || Ok(vault.borrow_mut().attempt(key, clock::now())?);
-        line.carry(child, &mut self.consent, asking, count, &mut held.counted).await
+        let keep = OfUse { house: line.house, task: &self.task, kept: &mut held.kept };
+        line.carry(child, &mut self.consent, asking, keep).await
     }
 
     /// The signer's order, made when the token is ours: what was last accepted may have changed since.
     fn order(&self, line: &Line<'_>) -> Result<Order, Refusal> {
         let vault = line.house.vault.borrow();
         let key = &self.request.key;
-        if !matches!(self.task.work, Work::Add) {
+        if self.task.is_of_a_key() {
             let now = vault.record(key)?;
             if now.header_sha256 != self.task.record.header_sha256 {
                 let hint = format!("signet show {key}");
@@ -184,7 +195,9 @@ impl Use {
             }
         }
         let due = self.consent.is_due(FactorKind::Totp);
-        let gate = due.then(|| TotpGate { last_step: vault.last_step(key) });
+        let gate = due.then(|| TotpGate { last_step: vault.last_step(&vault.counter(&self.task.record)) });
+        // One of them may have been reported lost while this use stood in the line.
+        self.tokens.iter().try_for_each(|serial| vault.check_not_lost(serial))?;
         Ok(Order {
             version: VERSION,
             use_id: self.entry.id.clone(),
@@ -194,7 +207,7 @@ impl Use {
             header_sha256: self.task.record.header_sha256.clone(),
             act: self.task.act(gate)?,
             kinds: line.house.config.token.kinds.clone(),
-            tokens: self.accepted.tokens.iter().map(|token| token.serial.clone()).collect(),
+            tokens: self.tokens.clone(),
             wait_for_token: self.request.may_ask,
             deadline_ms: line.deadline_ms(),
             places: line.house.child_places(),
@@ -203,13 +216,13 @@ impl Use {
 
     /// Settles what the signer told, in the order that loses nothing: the code's step, the change, the
     /// outcome; each durable before the next, and all before the reply.
-    fn finish(self, house: &House, outcome: Result<Outcome, Cut>, counted: Option<Attempt>) -> UseEvent {
+    fn finish(self, house: &House, outcome: Result<Outcome, Cut>, kept: Kept) -> UseEvent {
         let Self { request, task, consent, entry: mut draft, uid, .. } = self;
         draft.rule = Some(consent.permit().rule().to_owned());
         let gone = matches!(outcome, Err(Cut::Gone));
         let spent = outcome
             .map_err(Cut::refusal)
-            .and_then(|outcome| spend(house, &request.key, task, consent, outcome, counted, &mut draft));
+            .and_then(|outcome| spend(house, task, consent, outcome, kept, &mut draft));
         let word = spent.as_ref().map(|spent| spent.word()).map_err(Clone::clone);
         let noted = house.note(ended(draft, Phase::Outcome, &word));
         match spent.and_then(|spent| Ok((spent, noted?))) {

@@ -11,7 +11,7 @@
 #![forbid(unsafe_code)]
 
 use serde::Serialize;
-use signet_protocol::child::{CHILD_ARGUMENT, ChildAnswer, Event};
+use signet_protocol::child::{CHILD_ARGUMENT, ChildAnswer, ChildStored, Event};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
@@ -143,6 +143,14 @@ impl Child {
     /// [`Broken::Io`] when it does not take it.
     pub async fn answer(&mut self, answer: &ChildAnswer) -> Result<(), Broken> {
         self.say(answer).await
+    }
+
+    /// Tells it that its generation is on disk.
+    ///
+    /// # Errors
+    /// [`Broken::Io`] when it does not take it.
+    pub async fn stored(&mut self, stored: &ChildStored) -> Result<(), Broken> {
+        self.say(stored).await
     }
 
     async fn say<T: Serialize>(&mut self, message: &T) -> Result<(), Broken> {

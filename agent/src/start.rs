@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::config::paths::{Environment, Flags, Places};
 use crate::flags::Serve;
 use crate::peer::{Admits, own_uid};
-use crate::pipeline::house::{House, OpenUses};
+use crate::pipeline::house::{self, House, OpenUses};
 use crate::queue::Queue;
 use crate::serve::socket::{NoSocket, Reach, Socket};
 use crate::serve::{End, serve};
@@ -106,7 +106,7 @@ pub fn ready(flags: &Serve) -> Result<Ready, Failed> {
     }
     let narrowing = narrowing(&places.config_dir, &config)?;
     let programs = Programs::find().map_err(Failed::plain)?;
-    let vault = Vault::open(&places.state_dir).map_err(Refusal::from)?;
+    let mut vault = Vault::open(&places.state_dir).map_err(Refusal::from)?;
     let (log, recovery) = Log::open(&places.state_dir.join("audit"), &config.audit.anchor, clock::now())
         .map_err(Refusal::from)?;
     if recovery.cut > 0 || !recovery.unfinished.is_empty() {
@@ -116,6 +116,8 @@ pub fn ready(flags: &Serve) -> Result<Ready, Failed> {
             recovery.cut
         );
     }
+    let deed = log.last(house::is_deed).map_err(Refusal::from)?;
+    vault.resume(log.head().seq, deed).map_err(Refusal::from)?;
     let (reach, admits) = if places.system {
         (Reach::Group, Admits::Connected)
     } else {

@@ -14,6 +14,7 @@ mod anchor;
 mod draft;
 mod error;
 mod recover;
+mod search;
 mod stored;
 
 pub use draft::Draft;

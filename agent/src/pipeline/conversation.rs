@@ -7,11 +7,11 @@
 #![forbid(unsafe_code)]
 
 use super::house::House;
+use super::keep::Keep;
 use super::open::Asking;
 use crate::consent::{Breach, Consent};
 use crate::queue::{Claim, Place};
 use crate::signer::{Broken, Child, Program};
-use crate::vault::Attempt;
 use serde::Serialize;
 use signet_protocol::api::{Answer, UseEvent};
 use signet_protocol::child::{ChildAnswer, Event, Outcome, TokenName, WaitingFor};
@@ -127,15 +127,14 @@ impl Line<'_> {
         Ok(child)
     }
 
-    /// Carries questions and answers until the child tells its outcome. `count` counts a code before
-    /// it is handed on.
+    /// Carries questions and answers until the child tells its outcome, and has `keep` put on disk
+    /// what must be there before the child goes on.
     pub(super) async fn carry(
         &self,
         child: &mut Child,
         consent: &mut Consent,
         asking: &mut Asking,
-        mut count: impl FnMut() -> Result<Attempt, Refusal>,
-        counted: &mut Option<Attempt>,
+        mut keep: impl Keep,
     ) -> Result<Outcome, Cut> {
         let mut hushed: Option<(Instant, Vec<TokenName>)> = None;
         loop {
@@ -159,12 +158,15 @@ impl Line<'_> {
                             self.say(UseEvent::Prompt(prompt))?;
                         }
                         Event::Touch { n, of, token, seconds } => {
-                            consent.touch_shown(&token).map_err(breached)?;
+                            consent.touch_shown(n, of, &token).map_err(breached)?;
                             self.say(UseEvent::Touch { n, of, token, seconds })?;
                         }
                         Event::Touched => self.say(UseEvent::Touched {})?,
-                        Event::Store { .. } => {
-                            return Err(breached(Breach("a generation that was not ordered")).into());
+                        Event::Store { record, token, code } => {
+                            consent.holds(&token, code).map_err(breached)?;
+                            let stored = keep.store(&record, code)?;
+                            // As with an answer: what it says next tells.
+                            let _ended = child.stored(&stored).await;
                         }
                         Event::Outcome(outcome) => return Ok(outcome),
                     }
@@ -172,7 +174,7 @@ impl Line<'_> {
                 Answer { number, sealed } = asking.answer() => {
                     let kind = consent.answered(number, sealed.is_none()).map_err(breached)?;
                     if kind == PromptKind::Totp && sealed.is_some() {
-                        *counted = Some(count()?);
+                        keep.count()?;
                     }
                     // A child that takes no answer has ended: what it said last, or that it said
                     // nothing, is the next event.

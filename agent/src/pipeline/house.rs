@@ -16,7 +16,7 @@ use crate::signer::Programs;
 use crate::vault::Vault;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use signet_protocol::api::Layer;
-use signet_protocol::audit::Phase;
+use signet_protocol::audit::{Entry, Phase};
 use signet_protocol::rule::PolicyFile;
 use signet_protocol::{Code, Refusal, child};
 use std::cell::RefCell;
@@ -95,7 +95,10 @@ impl House {
     /// # Errors
     /// When it is not written: then nothing may be done.
     pub fn note(&self, draft: Draft) -> Result<u64, Refusal> {
-        Ok(self.log.borrow_mut().append(draft)?)
+        let noted = self.log.borrow_mut().append(draft);
+        // Even where it failed: an entry whose head could not be copied stands in the log.
+        self.vault.borrow_mut().noted(self.log.borrow().head().seq);
+        Ok(noted?)
     }
 
     /// Writes an entry after the fact; where that fails there is only the log of the process to say so.
@@ -103,6 +106,26 @@ impl House {
         if let Err(refusal) = self.note(draft) {
             eprintln!("signet-agent: error: an audit entry was not written: {refusal}");
         }
+    }
+}
+
+/// Acts without a token that change what the vault remembers.
+const REMEMBERED: &[&str] =
+    &["signet:Lose", "signet:LoseToken", "signet:PinAccount", "signet:Rotated", "signet:Drilled"];
+/// Words of outcomes that do: every use that is not refused.
+const SPENT: &[&str] = &["signed", "done", "restored"];
+
+/// Whether an entry tells of something that the vault has then on disk.
+///
+/// Each of them is written right after the vault has concluded what it tells of, with nothing
+/// between: that is how the vault knows the number of the entry beforehand.
+#[must_use]
+pub fn is_deed(entry: &Entry) -> bool {
+    let is_one = |words: &[&str], word: &Option<String>| word.as_deref().is_some_and(|w| words.contains(&w));
+    match entry.phase {
+        Phase::Outcome => is_one(SPENT, &entry.result),
+        Phase::Admin => is_one(REMEMBERED, &entry.action) && is_one(SPENT, &entry.result),
+        Phase::Intent | Phase::Vend | Phase::Recovered => false,
     }
 }
 

@@ -1,29 +1,25 @@
-//! What is told of the vault, and the acts on it that need no token.
-//!
-//! Promises: each act that changes something is an `admin` line in the log. Must not know: HTTP.
+//! What is told of the vault: nothing here changes it. Must not know: HTTP.
 
 #![forbid(unsafe_code)]
 
-use super::house::{House, ended, entry};
+use super::house::House;
 use super::{strict, tokens, versioned};
 use crate::audit::Stored;
 use crate::clock;
 use crate::config::Anchor;
-use crate::peer::{Peer, own_uid};
-use crate::policy;
+use crate::peer::own_uid;
+use crate::policy::{self, signing_touches};
 use crate::vault::{Held, Memory};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use signet_envelope::{hex, sha256};
 use signet_protocol::api::{
-    Counts, KeyInfo, Keys, PinAccount, PolicyText, Presets, RefusedKey, Status, TokenInfo, Tokens,
+    Counts, KeyInfo, Keys, PolicyText, Presets, RefusedKey, Status, TokenInfo, Tokens,
 };
-use signet_protocol::audit::Phase;
 use signet_protocol::child::{Seen, Token};
 use signet_protocol::record::Metadata;
 use signet_protocol::rule::NamedRules;
 use signet_protocol::{Code, Refusal, VERSION};
-use std::collections::BTreeMap;
 use std::path::Path;
 
 /// `GET /v1/status`.
@@ -79,7 +75,8 @@ pub fn keys(house: &House) -> Result<Keys, Refusal> {
     Ok(list)
 }
 
-fn key(name: String, meta: Metadata, memory: Memory) -> KeyInfo {
+pub(super) fn key(name: String, meta: Metadata, memory: Memory) -> KeyInfo {
+    let touches = signing_touches(&meta);
     KeyInfo {
         name,
         kind: meta.kind,
@@ -87,6 +84,7 @@ fn key(name: String, meta: Metadata, memory: Memory) -> KeyInfo {
         partition: meta.partition,
         access_key_id: meta.access_key_id,
         custody: meta.custody,
+        touches,
         tokens: meta.recipients.into_iter().map(|recipient| recipient.serial).collect(),
         factors: meta.factors.iter().map(|factor| factor.id.clone()).collect(),
         policy: meta.policy.iter().map(|part| part.name().to_owned()).collect(),
@@ -98,45 +96,9 @@ fn key(name: String, meta: Metadata, memory: Memory) -> KeyInfo {
         factor_details: meta.factors,
         policy_parts: meta.policy,
         holders: meta.holders,
-        touches: 1,
-        verified: BTreeMap::new(),
-        drilled: None,
+        verified: memory.verified,
+        drilled: memory.drilled,
     }
-}
-
-/// `DELETE /v1/keys/{name}?lost`: without a token, because there is none any more.
-///
-/// # Errors
-/// When there is no such key, or it cannot be put away.
-pub fn lose_key(house: &House, peer: &Peer, name: &str) -> Result<(), Refusal> {
-    let mut draft = entry(Phase::Admin, &house.new_id()?, clock::now(), peer.who());
-    draft.key = Some(name.to_owned());
-    draft.action = Some("signet:Lose".to_owned());
-    let done = house.vault.borrow_mut().remove(name, clock::now()).map_err(Refusal::from);
-    if done.is_ok() {
-        let _forgotten = house.sessions.forget(None, Some(name), clock::now());
-    }
-    house.note(ended(draft, Phase::Admin, &done.clone().map(|()| "done")))?;
-    done
-}
-
-/// `POST /v1/keys/{name}/account`.
-///
-/// # Errors
-/// When another account is pinned already, or that is none.
-pub fn pin_account(house: &House, peer: &Peer, name: &str, body: &[u8]) -> Result<(), Refusal> {
-    let PinAccount { version, account } = strict(body)?;
-    versioned(version)?;
-    if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(Refusal::bare(Code::BadRequest, "an account is 12 digits"));
-    }
-    let mut draft = entry(Phase::Admin, &house.new_id()?, clock::now(), peer.who());
-    draft.key = Some(name.to_owned());
-    draft.action = Some("signet:PinAccount".to_owned());
-    draft.account = Some(account.clone());
-    let done = house.vault.borrow_mut().pin_account(name, &account).map_err(Refusal::from);
-    house.note(ended(draft, Phase::Admin, &done.clone().map(|()| "done")))?;
-    done
 }
 
 /// `GET /v1/tokens`: those enrolled, then those that are only there.
@@ -157,6 +119,9 @@ pub async fn token_list(house: &House) -> Result<Tokens, Refusal> {
         .collect();
     let strange = |token: &&Seen| !enrolled.iter().any(|known| known.recipient.serial == token.serial);
     tokens.extend(seen.iter().flatten().filter(strange).map(unknown));
+    for token in &mut tokens {
+        token.lost = vault.lost_since(&token.serial).map(str::to_owned);
+    }
     Ok(Tokens { version: VERSION, tokens })
 }
 
@@ -199,20 +164,6 @@ fn spki_sha256(public_key: &str) -> Option<String> {
     let point = STANDARD.decode(public_key).ok()?;
     let key = signet_envelope::PublicKey::from_bytes(&point).ok()?;
     Some(hex(&sha256(&key.spki_der())))
-}
-
-/// `DELETE /v1/tokens/{serial}`.
-///
-/// # Errors
-/// When a key is sealed to it, or it is not enrolled.
-pub fn remove_token(house: &House, peer: &Peer, serial: &str) -> Result<(), Refusal> {
-    let mut draft = entry(Phase::Admin, &house.new_id()?, clock::now(), peer.who());
-    draft.action = Some("signet:RemoveToken".to_owned());
-    draft.token = Some(serial.to_owned());
-    let done = house.vault.borrow_mut().remove_token(serial).map_err(Refusal::from);
-    draft.token_label = done.as_ref().ok().map(|token| token.recipient.label.clone());
-    house.note(ended(draft, Phase::Admin, &done.as_ref().map(|_| "done").map_err(Clone::clone)))?;
-    done.map(|_token| ())
 }
 
 /// `GET /v1/policy/presets`.

@@ -7,12 +7,14 @@
 #![forbid(unsafe_code)]
 
 use super::conversation::breached;
+use super::generation::embedded;
 use super::house::House;
+use super::keep::Kept;
 use super::task::{Task, Work};
 use crate::audit::Draft;
 use crate::clock;
 use crate::consent::{Breach, Consent};
-use crate::vault::Attempt;
+use crate::vault::StoredRecord;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use signet_protocol::Refusal;
@@ -24,8 +26,10 @@ use signet_sigv4::Prepared;
 pub(super) enum Spent {
     /// A signature.
     Signed { prepared: Box<Prepared>, url: String, authorization: String },
-    /// A change of the vault.
+    /// A change of the vault, or a proof.
     Done,
+    /// A record that came back.
+    Restored,
 }
 
 impl Spent {
@@ -34,6 +38,7 @@ impl Spent {
         match self {
             Self::Signed { .. } => "signed",
             Self::Done => "done",
+            Self::Restored => "restored",
         }
     }
 
@@ -51,7 +56,7 @@ impl Spent {
                     audit_seq,
                 })
             }
-            Self::Done => UseEvent::Done { managed: None },
+            Self::Done | Self::Restored => UseEvent::Done { managed: None },
         }
     }
 }
@@ -59,18 +64,19 @@ impl Spent {
 /// Spends a consent on an outcome: what the person agreed to, and the token did, is done.
 pub(super) fn spend(
     house: &House,
-    key: &str,
     task: Task,
     consent: Consent,
     outcome: Outcome,
-    counted: Option<Attempt>,
+    kept: Kept,
     draft: &mut Draft,
 ) -> Result<Spent, Refusal> {
+    let Kept { counted, stored } = kept;
     let (token, fate) = told(&outcome);
     draft.token = token.as_ref().map(|token| token.serial.clone());
     draft.token_label = token.as_ref().map(|token| token.label.clone());
+    let mut vault = house.vault.borrow_mut();
     if let Some(attempt) = counted {
-        house.vault.borrow_mut().settle(attempt, fate)?;
+        vault.settle(attempt, fate)?;
     }
     if let Outcome::Refused { refusal, .. } = outcome {
         return Err(refusal);
@@ -78,28 +84,51 @@ pub(super) fn spend(
     let Some(token) = token else { return Err(breached(Breach("an outcome of another program"))) };
     let given = consent.given(&token, fate).map_err(breached)?;
     draft.factors = Some(given.factors.iter().map(|kind| kind.name().to_owned()).collect());
-    let mut vault = house.vault.borrow_mut();
+    // It may have been reported lost while it was asked.
+    vault.check_not_lost(&token.serial)?;
+    let (key, now) = (task.record.meta.name.clone(), clock::now());
     let spent = match (task.work, outcome) {
         (Work::Sign { prepared, url }, Outcome::Signed { authorization, .. }) => {
-            vault.touch_used(key, clock::now())?;
+            vault.touch_used(&key, now)?;
             return Ok(Spent::Signed { prepared, url, authorization });
+        }
+        (Work::Verify { .. }, Outcome::Opened { token, .. }) => {
+            vault.verified(&key, &token.serial, now)?;
+            return Ok(Spent::Done);
         }
         (Work::Add, Outcome::Opened { .. }) => {
             vault.commit_new(&task.record)?;
             Spent::Done
         }
         (Work::Change { next, .. }, Outcome::Resealed { record, .. }) => {
-            let bytes =
-                STANDARD.decode(record).map_err(|_| breached(Breach("a record that is not base64")))?;
-            vault.commit_next(key, &task.record.header_sha256, &bytes, &next)?;
+            vault.commit_next(&key, &task.record.header_sha256, &decoded(&record)?, &next, now)?;
             Spent::Done
         }
+        (Work::Embed(embed), Outcome::Resealed { record, .. }) => {
+            let before = stored.unwrap_or(task.record);
+            let bytes = decoded(&record)?;
+            let told = StoredRecord::read(bytes.clone())?.meta;
+            let next = embedded(&embed, &before, &told)
+                .ok_or_else(|| breached(Breach("a record that was not ordered")))?;
+            vault.commit_next(&key, &before.header_sha256, &bytes, &next, now)?;
+            Spent::Done
+        }
+        (Work::Restore { next }, Outcome::Resealed { record, .. }) => {
+            vault.commit_restored(&task.record, &decoded(&record)?, &next, now)?;
+            Spent::Restored
+        }
         (Work::Remove, Outcome::Opened { .. }) => {
-            vault.remove(key, clock::now())?;
+            vault.remove(&key, now)?;
             Spent::Done
         }
         (
-            Work::Sign { .. } | Work::Add | Work::Change { .. } | Work::Remove,
+            Work::Sign { .. }
+            | Work::Add
+            | Work::Change { .. }
+            | Work::Embed(_)
+            | Work::Verify { .. }
+            | Work::Restore { .. }
+            | Work::Remove,
             Outcome::Signed { .. }
             | Outcome::Opened { .. }
             | Outcome::Resealed { .. }
@@ -108,8 +137,12 @@ pub(super) fn spend(
         ) => return Err(breached(Breach("an outcome of another act"))),
     };
     // What was handed out under the old record must not outlive it.
-    let _forgotten = house.sessions.forget(None, Some(key), clock::now());
+    let _forgotten = house.sessions.forget(None, Some(&key), now);
     Ok(spent)
+}
+
+fn decoded(record: &str) -> Result<Vec<u8>, Refusal> {
+    STANDARD.decode(record).map_err(|_| breached(Breach("a record that is not base64")))
 }
 
 /// The token an outcome names, and the fate of the code.

@@ -6,16 +6,18 @@
 
 #![forbid(unsafe_code)]
 
+use super::canonical::canonical;
+use super::generation;
 use super::house::House;
-use crate::clock;
+use crate::policy::Means;
 use crate::vault::StoredRecord;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use signet_protocol::api::{SignRequest, UseAct, UseRequest};
-use signet_protocol::child::{Act, Seed, TotpGate};
-use signet_protocol::record::{Factor, FactorKind, Metadata, Partition, is_key_name};
-use signet_protocol::{Code, DATE_WINDOW_SECONDS, Refusal};
-use signet_sigv4::{Prepared, Request, date, endpoint, given_date, prepare};
+use signet_protocol::api::{UseAct, UseRequest};
+use signet_protocol::child::{Act, Seed, Sibling, TotpGate};
+use signet_protocol::record::{Custody, Metadata, is_key_name};
+use signet_protocol::{Code, Refusal};
+use signet_sigv4::Prepared;
 use time::OffsetDateTime;
 
 /// Longest reason, in characters.
@@ -23,7 +25,7 @@ const REASON_LENGTH: usize = 256;
 
 /// One act on one key.
 pub(super) struct Task {
-    /// The record to open: the key's, or the one to be added.
+    /// The record to open: the key's, or the one to be taken in.
     pub(super) record: StoredRecord,
     /// `sts:GetCallerIdentity`, `signet:Add`.
     pub(super) action: String,
@@ -31,7 +33,7 @@ pub(super) struct Task {
     pub(super) work: Work,
 }
 
-/// What is to be done with an opened record.
+/// What is to be done with a key.
 pub(super) enum Work {
     /// Sign this, and let the signature out.
     Sign {
@@ -48,9 +50,35 @@ pub(super) enum Work {
         next: Box<Metadata>,
         /// What becomes of the seed.
         seed: Seed,
+        /// Tokens that it is not sealed to any more.
+        dropped: Vec<String>,
+    },
+    /// Write it into tokens, and put the generation without it in its place.
+    Embed(Box<Embed>),
+    /// Have one token prove that it still does what it should.
+    Verify {
+        /// Serial.
+        token: String,
+    },
+    /// Take it into the vault with this metadata.
+    Restore {
+        /// The new metadata.
+        next: Box<Metadata>,
     },
     /// Take the key out of the vault.
     Remove,
+}
+
+/// Writing a key into tokens.
+pub(super) struct Embed {
+    /// The new metadata without the new holders.
+    pub(super) next: Metadata,
+    /// Serials of the tokens to write.
+    pub(super) tokens: Vec<String>,
+    /// Whether their applets shall ask for an access code.
+    pub(super) access_code: bool,
+    /// Other records that know the access code of one of them.
+    pub(super) siblings: Vec<Sibling>,
 }
 
 /// Reads a request strictly.
@@ -75,55 +103,32 @@ pub(super) fn reason(reason: Option<&str>) -> Result<(), Refusal> {
 
 /// Understands a request.
 pub(super) fn understand(house: &House, request: &UseRequest, now: OffsetDateTime) -> Result<Task, Refusal> {
-    let known = || Ok::<_, Refusal>(house.vault.borrow().record(&request.key)?);
+    let vault = house.vault.borrow();
+    let known = || Ok::<_, Refusal>(vault.record(&request.key)?);
     match &request.act {
         UseAct::Sign(sign) => {
             let record = known()?;
             let prepared = canonical(sign, record.meta.partition, &house.config.aws.extra_hosts, now)?;
             let action = prepared.action().to_owned();
-            Ok(Task {
-                record,
-                action,
-                work: Work::Sign { prepared: Box::new(prepared), url: sign.url.clone() },
-            })
+            let work = Work::Sign { prepared: Box::new(prepared), url: sign.url.clone() };
+            Ok(Task { record, action, work })
         }
         UseAct::Add { record } => {
-            let bytes = STANDARD
-                .decode(record)
-                .map_err(|_| Refusal::bare(Code::BadRequest, "the record is not base64"))?;
-            let record = house.vault.borrow().check_new(&request.key, &bytes)?;
+            let record = vault.check_new(&request.key, &decoded(record)?)?;
             Ok(Task { record, action: "signet:Add".to_owned(), work: Work::Add })
         }
-        UseAct::SetPolicy { policy } => {
-            crate::policy::check_parts(policy).map_err(|error| unfit_policy(&error.message))?;
-            let next = |meta: &mut Metadata| meta.policy.clone_from(policy);
-            change(known()?, "signet:SetPolicy", Seed::Keep, next)
-        }
-        UseAct::AddTotp { label } => {
+        UseAct::SetPolicy { policy } => generation::set_policy(known()?, policy),
+        UseAct::AddTotp { label } => generation::add_totp(known()?, label, now),
+        UseAct::RemoveFactor { id } => generation::remove_factor(known()?, id),
+        UseAct::Embed { tokens, access_code } => generation::embed(&vault, known()?, tokens, *access_code),
+        UseAct::Reseal { add, drop } => generation::reseal(&vault, known()?, add, drop),
+        UseAct::Restore { record } => generation::restore(&vault, &request.key, decoded(record)?),
+        UseAct::Verify { token } => {
             let record = known()?;
-            if record.meta.factors.iter().any(|factor| factor.kind == FactorKind::Totp) {
-                let message = "the key has a totp factor already";
-                return Err(Refusal::new(Code::Unsupported, message, "signet factor list"));
-            }
-            reason(Some(label))?;
-            let factor = Factor {
-                id: "totp-1".to_owned(),
-                kind: FactorKind::Totp,
-                label: label.clone(),
-                created: clock::rfc3339(now),
-            };
-            change(record, "signet:AddFactor", Seed::Ask, |meta| meta.factors.push(factor))
-        }
-        UseAct::RemoveFactor { id } => {
-            let record = known()?;
-            if !record.meta.factors.iter().any(|factor| factor.id == *id) {
-                let message = "the key has no such factor";
-                return Err(Refusal::new(Code::BadRequest, message, "signet factor list"));
-            }
-            change(record, "signet:RemoveFactor", Seed::Drop, |meta| meta.factors.retain(|f| f.id != *id))
-        }
-        UseAct::Embed { .. } | UseAct::Reseal { .. } | UseAct::Verify { .. } | UseAct::Restore { .. } => {
-            Err(Refusal::new(Code::Unsupported, "this act is not known here", "signet --version"))
+            generation::opens(&record.meta, token)?;
+            vault.check_not_lost(token)?;
+            let work = Work::Verify { token: token.clone() };
+            Ok(Task { record, action: "signet:Verify".to_owned(), work })
         }
         UseAct::Remove {} => {
             Ok(Task { record: known()?, action: "signet:Remove".to_owned(), work: Work::Remove })
@@ -131,87 +136,8 @@ pub(super) fn understand(house: &House, request: &UseRequest, now: OffsetDateTim
     }
 }
 
-fn unfit_policy(why: &str) -> Refusal {
-    Refusal::new(Code::BadRequest, format!("the policy is refused: {why}"), "signet policy presets")
-}
-
-/// The next generation of a record differs in one thing, and names the one before.
-fn change(
-    record: StoredRecord,
-    action: &str,
-    seed: Seed,
-    edit: impl FnOnce(&mut Metadata),
-) -> Result<Task, Refusal> {
-    let mut next = record.meta.clone();
-    edit(&mut next);
-    next.epoch = next
-        .epoch
-        .checked_add(1)
-        .ok_or_else(|| Refusal::bare(Code::Internal, "the record has no further generation"))?;
-    next.previous = Some(record.header_sha256.clone());
-    Ok(Task { record, action: action.to_owned(), work: Work::Change { next: Box::new(next), seed } })
-}
-
-/// The one canonical form of a request, for AWS's own host, dated now.
-fn canonical(
-    sign: &SignRequest,
-    partition: Partition,
-    extra_hosts: &[String],
-    now: OffsetDateTime,
-) -> Result<Prepared, Refusal> {
-    let body = sign.body.as_deref().map(|body| STANDARD.decode(body)).transpose();
-    let body = body.map_err(|_| Refusal::bare(Code::BadRequest, "the body is not base64"))?;
-    let request = Request {
-        service: &sign.service,
-        region: &sign.region,
-        method: &sign.method,
-        url: &sign.url,
-        headers: &sign.headers,
-        body: body.as_deref(),
-    };
-    let given = given_date(&sign.headers).map_err(|error| unfit(&error))?;
-    endpoint::check(&request, world(partition), extra_hosts).map_err(|error| unfit(&error))?;
-    let now = now.unix_timestamp();
-    let amz_date = match given {
-        None => date::from_unix(now).map_err(|error| unfit(&error))?,
-        Some(given) => {
-            let seconds = date::to_unix(given).map_err(|error| unfit(&error))?;
-            if seconds.abs_diff(now) > DATE_WINDOW_SECONDS.unsigned_abs() {
-                let message = "x-amz-date is more than 60 seconds from now: leave it out, or check the clock";
-                return Err(Refusal::new(Code::BadRequest, message, "timedatectl"));
-            }
-            given.to_owned()
-        }
-    };
-    prepare(&request, &amz_date).map_err(|error| unfit(&error))
-}
-
-const fn world(partition: Partition) -> endpoint::Partition {
-    match partition {
-        Partition::Aws => endpoint::Partition::Aws,
-        Partition::AwsUsGov => endpoint::Partition::AwsUsGov,
-    }
-}
-
-fn unfit(error: &signet_sigv4::Error) -> Refusal {
-    use signet_sigv4::Error;
-    let hint = match error {
-        Error::Host { .. } | Error::Url(_) | Error::Scope(_) => {
-            "signet sign NAME --service SERVICE --region REGION"
-        }
-        Error::UnsignedPayload | Error::StreamingPayload | Error::PayloadHash | Error::BodyMissing => {
-            "signet request NAME URL -d @FILE"
-        }
-        Error::Date | Error::DateMismatch => "timedatectl",
-        Error::Method
-        | Error::Header { .. }
-        | Error::DuplicateHeader(_)
-        | Error::ReservedHeader(_)
-        | Error::PresignedQuery(_)
-        | Error::Length
-        | Error::Action(_) => "signet sign --help",
-    };
-    Refusal::new(Code::BadRequest, error.to_string(), hint)
+fn decoded(record: &str) -> Result<Vec<u8>, Refusal> {
+    STANDARD.decode(record).map_err(|_| Refusal::bare(Code::BadRequest, "the record is not base64"))
 }
 
 impl Task {
@@ -219,7 +145,73 @@ impl Task {
     pub(super) fn prepared(&self) -> Option<&Prepared> {
         match &self.work {
             Work::Sign { prepared, .. } => Some(prepared),
-            Work::Add | Work::Change { .. } | Work::Remove => None,
+            Work::Add
+            | Work::Change { .. }
+            | Work::Embed(_)
+            | Work::Verify { .. }
+            | Work::Restore { .. }
+            | Work::Remove => None,
+        }
+    }
+
+    /// What it needs of the token.
+    pub(super) fn means(&self) -> Means {
+        let meta = &self.record.meta;
+        let holds = match &self.work {
+            Work::Sign { .. } => meta.custody == Custody::InToken,
+            Work::Verify { token } => meta.holders.iter().any(|holder| holder.serial == *token),
+            Work::Add | Work::Change { .. } | Work::Embed(_) | Work::Restore { .. } | Work::Remove => false,
+        };
+        if holds { Means::Holds } else { Means::Opens }
+    }
+
+    /// Whether a token of the key may serve.
+    pub(super) fn may_serve(&self, serial: &str) -> bool {
+        match &self.work {
+            Work::Verify { token } => token == serial,
+            Work::Change { dropped, .. } => !dropped.iter().any(|dropped| dropped == serial),
+            Work::Sign { .. } | Work::Add | Work::Embed(_) | Work::Restore { .. } | Work::Remove => true,
+        }
+    }
+
+    /// The tokens that are written, whether or not they may serve.
+    pub(super) fn written(&self) -> &[String] {
+        match &self.work {
+            Work::Embed(embed) => &embed.tokens,
+            Work::Sign { .. }
+            | Work::Add
+            | Work::Change { .. }
+            | Work::Verify { .. }
+            | Work::Restore { .. }
+            | Work::Remove => &[],
+        }
+    }
+
+    /// Whether the key's factors are checked. Not for a record that is only now taken in, whose seed
+    /// the caller has just sealed and confirmed; nor for a proof, which lets nothing out.
+    pub(super) fn checks_factors(&self) -> bool {
+        match &self.work {
+            Work::Add | Work::Verify { .. } => false,
+            Work::Sign { .. }
+            | Work::Change { .. }
+            | Work::Embed(_)
+            | Work::Restore { .. }
+            | Work::Remove => true,
+        }
+    }
+
+    /// Whether the person is asked for the key itself, because it is nowhere but in tokens.
+    pub(super) fn asks_for_the_secret(&self) -> bool {
+        !self.written().is_empty() && self.record.meta.custody == Custody::InToken
+    }
+
+    /// Whether the record is one that the vault holds.
+    pub(super) fn is_of_a_key(&self) -> bool {
+        match &self.work {
+            Work::Add | Work::Restore { .. } => false,
+            Work::Sign { .. } | Work::Change { .. } | Work::Embed(_) | Work::Verify { .. } | Work::Remove => {
+                true
+            }
         }
     }
 
@@ -232,11 +224,21 @@ impl Task {
                 totp,
             },
             Work::Add | Work::Remove => Act::Open { totp },
-            Work::Change { next, seed } => {
-                let metadata = serde_json::to_string(next)
-                    .map_err(|_| Refusal::bare(Code::Internal, "the new metadata could not be written"))?;
-                Act::Reseal { metadata, seed: *seed, totp }
-            }
+            Work::Verify { .. } => Act::Verify {},
+            Work::Change { next, seed, .. } => Act::Reseal { metadata: written(next)?, seed: *seed, totp },
+            Work::Restore { next } => Act::Reseal { metadata: written(next)?, seed: Seed::Keep, totp },
+            Work::Embed(embed) => Act::Embed {
+                metadata: written(&embed.next)?,
+                tokens: embed.tokens.clone(),
+                access_code: embed.access_code,
+                siblings: embed.siblings.clone(),
+                totp,
+            },
         })
     }
+}
+
+fn written(metadata: &Metadata) -> Result<String, Refusal> {
+    serde_json::to_string(metadata)
+        .map_err(|_| Refusal::bare(Code::Internal, "the new metadata could not be written"))
 }

@@ -12,10 +12,9 @@ use crate::audit::Draft;
 use crate::clock;
 use crate::consent::Consent;
 use crate::peer::Peer;
-use crate::policy::{Decision, Permit, Question, decide};
+use crate::policy::{Decision, Means, Permit, Question, decide, opens_first};
 use signet_protocol::api::{Accepted, Explained, UseRequest};
 use signet_protocol::child::TokenName;
-use signet_protocol::record::{Metadata, Recipient};
 use signet_protocol::{Code, Refusal, VERSION, kinds};
 
 /// What policy says of a task.
@@ -23,6 +22,7 @@ pub(super) fn decided(house: &House, peer: &Peer, task: &Task) -> Decision {
     let question = Question {
         meta: &task.record.meta,
         kinds: &house.config.token.kinds,
+        means: task.means(),
         peer_uid: peer.uid(),
         action: &task.action,
         region: task.prepared().map(signet_sigv4::Prepared::region),
@@ -30,28 +30,42 @@ pub(super) fn decided(house: &House, peer: &Peer, task: &Task) -> Decision {
     decide(&question, &task.record.meta.policy, house.narrowing())
 }
 
-/// The tokens of a key that may serve: of a kind in force, with every guarantee that is asked for.
-pub(super) fn offered(
-    in_force: &[String],
-    meta: &Metadata,
-    permit: &Permit,
-) -> Result<Vec<TokenName>, Refusal> {
-    let of_kind = |recipient: &&Recipient| in_force.contains(&recipient.kind);
+/// The tokens of a key that may serve: of a kind in force, not lost, with every guarantee that is
+/// asked for. One with a gap is passed over while another has none.
+///
+/// # Errors
+/// When none is left: why.
+pub(super) fn offered(house: &House, task: &Task, permit: &Permit) -> Result<Vec<TokenName>, Refusal> {
+    let (in_force, vault) = (&house.config.token.kinds, house.vault.borrow());
+    let (meta, means) = (&task.record.meta, task.means());
     let mut offered = Vec::new();
-    for recipient in meta.recipients.iter().filter(of_kind) {
-        let Some(kind) = kinds::find(&recipient.kind) else { continue };
-        if let Some(gap) = permit.obligations().gap(kind.guarantees) {
-            let message = format!("token {} does not guarantee {}", recipient.serial, gap.0);
-            return Err(Refusal::new(Code::Unsupported, message, "signet token enrol"));
+    let mut why = None;
+    for token in meta.recipients.iter().filter(|token| task.may_serve(&token.serial)) {
+        if let Err(lost) = vault.check_not_lost(&token.serial) {
+            why.get_or_insert(Refusal::from(lost));
+            continue;
         }
-        offered.push(TokenName { serial: recipient.serial.clone(), label: recipient.label.clone() });
+        if !in_force.contains(&token.kind) {
+            let kind = &token.kind;
+            let message = format!(
+                "the key's tokens are of kind {kind}, which agent.toml does not name under [token] kinds"
+            );
+            why.get_or_insert(Refusal::new(Code::Unsupported, message, "signet status"));
+            continue;
+        }
+        let Some(guarantees) = means.guaranteed_by(token, meta) else { continue };
+        if let Some(gap) = permit.obligations().gap(guarantees) {
+            let message = format!("token {} does not guarantee {}", token.serial, gap.0);
+            why.get_or_insert(Refusal::new(Code::Unsupported, message, "signet token enrol"));
+            continue;
+        }
+        offered.push(TokenName { serial: token.serial.clone(), label: token.label.clone() });
     }
     if offered.is_empty() {
-        let kind = meta.recipients.first().map_or("unknown", |recipient| recipient.kind.as_str());
-        let message = format!(
-            "the key's tokens are of kind {kind}, which agent.toml does not name under [token] kinds"
-        );
-        return Err(Refusal::new(Code::Unsupported, message, "signet status"));
+        return Err(why.unwrap_or_else(|| {
+            let message = format!("no token of {} can do this", meta.name);
+            Refusal::new(Code::Unsupported, message, format!("signet show {}", meta.name))
+        }));
     }
     Ok(offered)
 }
@@ -75,30 +89,46 @@ pub(super) fn shown(
     peer: &Peer,
     draft: &Draft,
     consent: &Consent,
-    meta: &Metadata,
+    task: &Task,
     offered: Vec<TokenName>,
 ) -> Accepted {
     let mut obligations = consent.permit().obligations().clone();
     obligations.factors.retain(|factor| consent.is_due(*factor));
-    let mut warnings = Vec::new();
-    for kind in meta.recipients.iter().filter_map(|recipient| kinds::find(&recipient.kind)) {
-        if let Some(warning) = kind.warning.filter(|warning| !warnings.iter().any(|said| said == warning)) {
-            warnings.push(warning.to_owned());
-        }
-    }
     Accepted {
         id: draft.id.clone(),
-        key: meta.name.clone(),
+        key: task.record.meta.name.clone(),
         action: draft.action.clone().unwrap_or_default(),
         account: draft.account.clone(),
         region: draft.region.clone(),
         host: draft.host.clone(),
         peer: peer.who().to_string(),
         obligations: obligations.words(),
+        warnings: warnings(task, &offered),
         tokens: offered,
         seconds: u32::try_from(house.config.limits.use_time.as_secs()).unwrap_or(u32::MAX),
-        warnings,
     }
+}
+
+/// What the person should know of the tokens, each thing once.
+fn warnings(task: &Task, offered: &[TokenName]) -> Vec<String> {
+    let meta = &task.record.meta;
+    let kinds = meta.recipients.iter().filter_map(|recipient| kinds::find(&recipient.kind));
+    let mut warnings: Vec<String> = Vec::new();
+    for warning in kinds.filter_map(|kind| kind.warning) {
+        if !warnings.iter().any(|said| said == warning) {
+            warnings.push(warning.to_owned());
+        }
+    }
+    let alone = meta.holders.iter().filter(|holder| !opens_first(holder, meta));
+    let offered = alone.filter(|holder| offered.iter().any(|token| token.serial == holder.serial));
+    match task.means() {
+        Means::Holds => warnings.extend(offered.map(|holder| {
+            let serial = &holder.serial;
+            format!("this key asks for no pin: whoever holds token {serial} can sign by touching it")
+        })),
+        Means::Opens => {}
+    }
+    warnings
 }
 
 /// What policy would say of a request; nothing is used, nothing is logged.

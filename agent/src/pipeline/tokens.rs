@@ -8,6 +8,7 @@
 
 use super::conversation::{Cut, Line, said};
 use super::house::{House, ended, entry};
+use super::keep::OfNoKey;
 use super::open::Asking;
 use super::{Held, UNREAD, strict, versioned};
 use crate::audit::Draft;
@@ -95,6 +96,9 @@ fn permitted(
             return Err(denial.refusal);
         }
     };
+    if let EnrolAct::Enrol { serial: Some(serial), .. } = &request.act {
+        house.vault.borrow().check_not_lost(serial)?;
+    }
     if changes {
         let mut begun = draft.clone();
         begun.result = Some("begun".to_owned());
@@ -151,8 +155,7 @@ impl Deed {
         }
         let order = order(line.house, &self.entry.id, &self.request, &self.body, line.deadline_ms());
         let child = line.start(Program::Enrol, &order, &mut held.child).await?;
-        let no_key = || Err(Refusal::bare(Code::Internal, "a code was asked for without a key"));
-        line.carry(child, &mut self.consent, asking, no_key, &mut held.counted).await
+        line.carry(child, &mut self.consent, asking, OfNoKey).await
     }
 
     /// What was made is on disk, then in the log, then told.

@@ -1,7 +1,7 @@
 //! The decision.
 
 use super::action::Pattern;
-use super::{MANAGEMENT, Obligations, PolicyError, preset, read};
+use super::{MANAGEMENT, Means, Obligations, PolicyError, preset, read};
 use signet_protocol::record::{FactorKind, Metadata};
 use signet_protocol::rule::{Part, PolicyFile, Rule};
 use signet_protocol::{Code, Refusal};
@@ -13,6 +13,8 @@ pub struct Question<'a> {
     pub meta: &'a Metadata,
     /// Kinds of token that `agent.toml` names.
     pub kinds: &'a [String],
+    /// What the use needs of its token.
+    pub means: Means,
     /// Who asks.
     pub peer_uid: u32,
     /// What for: `sts:GetCallerIdentity`, `signet:SetPolicy`, …
@@ -122,7 +124,7 @@ fn named<'a>(origin: &str, rules: &'a [Rule]) -> Vec<Named<'a>> {
 
 /// Decides about a use of a key; `ceiling` is the key's own policy, `narrowing` is `policy.toml`.
 pub fn decide(question: &Question<'_>, ceiling: &[Part], narrowing: Option<&PolicyFile>) -> Decision {
-    let Question { meta, kinds, peer_uid, action, region } = *question;
+    let Question { meta, kinds, means, peer_uid, action, region } = *question;
     let facts = Facts { key: &meta.name, uid: peer_uid, action, region };
     let parts = match ceiling.iter().map(read::rules).collect::<Result<Vec<_>, _>>() {
         Ok(parts) => parts,
@@ -148,7 +150,7 @@ pub fn decide(question: &Question<'_>, ceiling: &[Part], narrowing: Option<&Poli
     };
 
     let rules: Vec<&Named<'_>> = ceiling_allows.into_iter().chain(file_allows).collect();
-    let mut obligations = Obligations::floor(&meta.recipients, kinds);
+    let mut obligations = Obligations::floor(meta, means, kinds);
     obligations.factors = meta.factors.iter().map(|factor| factor.kind).collect();
     if let Some(rule) = rules.iter().find(|rule| !has_all(&obligations.factors, &rule.rule.factors)) {
         let hint = format!("signet factor add totp --key {}", meta.name);

@@ -17,11 +17,13 @@
 
 mod action;
 mod decide;
+mod means;
 mod obligations;
 mod preset;
 mod read;
 
 pub use decide::{Decision, Denial, Permit, Question, decide, decide_token_act};
+pub use means::{Means, opens_first, signing_touches};
 pub use obligations::{Gap, Obligations};
 pub use preset::presets;
 pub use read::{PolicyError, check_parts, parse};

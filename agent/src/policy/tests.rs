@@ -52,7 +52,8 @@ fn ask_as(
     narrowing: Option<&PolicyFile>,
 ) -> Result<Permit, Denial> {
     let region = (!action.starts_with("signet:")).then_some("us-east-1");
-    let question = Question { meta, kinds: &["yubikey-piv".to_owned()], peer_uid, action, region };
+    let (kinds, means) = (&["yubikey-piv".to_owned()], Means::Opens);
+    let question = Question { meta, kinds, means, peer_uid, action, region };
     match decide(&question, ceiling, narrowing) {
         Decision::Permit(permit) => Ok(permit),
         Decision::Denied(denial) => Err(denial),

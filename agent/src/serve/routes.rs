@@ -10,7 +10,7 @@ use super::reply::{document, done, events, refusal, refusal_as, stored_lines};
 use super::stream::Answer;
 use crate::peer::Peer;
 use crate::pipeline::house::House;
-use crate::pipeline::{self, manage, sessions, strict, terms, tokens};
+use crate::pipeline::{self, admin, manage, sessions, strict, terms, tokens};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::{Method, Request, Response, StatusCode};
@@ -80,7 +80,8 @@ impl Call<'_> {
         let (house, peer, body) = (self.house, self.peer, self.body);
         let allowed: &[Method] = match route {
             ["status" | "keys"] | ["policy", "presets"] | ["audit"] | ["audit", "head"] => &[Method::GET],
-            ["uses"] | ["uses", _, "answers"] | ["keys", _, "account"] => &[Method::POST],
+            ["uses"] | ["uses", _, "answers"] | ["tokens", _, "lost"] => &[Method::POST],
+            ["keys", _, "account" | "rotated" | "drilled"] => &[Method::POST],
             ["policy", "check" | "explain"] => &[Method::POST],
             ["keys", _] | ["tokens", _] => &[Method::DELETE],
             ["tokens"] => &[Method::GET, Method::POST],
@@ -99,15 +100,18 @@ impl Call<'_> {
         let answered = match route {
             ["status"] => manage::status(house).map(|status| document(&status)),
             ["keys"] => manage::keys(house).map(|keys| document(&keys)),
-            ["keys", name] => manage::lose_key(house, peer, name).map(|()| done()),
-            ["keys", name, "account"] => manage::pin_account(house, peer, name, body).map(|()| done()),
+            ["keys", name] => admin::lose_key(house, peer, name).map(|()| done()),
+            ["keys", name, "account"] => admin::pin_account(house, peer, name, body).map(|()| done()),
+            ["keys", name, "rotated"] => admin::rotated(house, peer, name).map(|()| done()),
+            ["keys", name, "drilled"] => admin::drilled(house, peer, name, body).map(|()| done()),
             ["uses"] => pipeline::begin(house, peer, body).map(events),
             ["uses", id, "answers"] => {
                 strict(body).and_then(|given| house.uses.answer(id, peer.uid(), given)).map(|()| done())
             }
             ["tokens"] if posts => tokens::begin(house, peer, body).map(events),
             ["tokens"] => manage::token_list(house).await.map(|tokens| document(&tokens)),
-            ["tokens", serial] => manage::remove_token(house, peer, serial).map(|()| done()),
+            ["tokens", serial] => admin::remove_token(house, peer, serial).map(|()| done()),
+            ["tokens", serial, "lost"] => admin::lose_token(house, peer, serial).map(|lost| document(&lost)),
             ["sessions"] if posts => sessions::begin(house, peer, body).map(events),
             ["sessions"] => Ok(document(&sessions::forget(house, peer, None))),
             ["sessions", lease] if posts => sessions::result(house, peer, lease, body).map(|()| done()),

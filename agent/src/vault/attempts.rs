@@ -28,11 +28,27 @@ pub(super) struct Totp {
     pub(super) locked_until: Option<String>,
 }
 
+/// What codes are counted for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Counter {
+    /// A key, by name.
+    Key(String),
+    /// A record that is not a key yet, by its access key id: copies of it share their guesses.
+    Record(String),
+}
+
+impl std::fmt::Display for Counter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (Self::Key(name) | Self::Record(name)) = self;
+        f.write_str(name)
+    }
+}
+
 /// A code that is about to be checked, counted on disk already. Dropped, it stays counted.
 #[must_use = "an attempt that is not settled stays counted as a failure"]
 #[derive(Debug)]
 pub struct Attempt {
-    key: String,
+    of: Counter,
     before: Totp,
 }
 
@@ -60,14 +76,14 @@ impl Totp {
 }
 
 impl Vault {
-    /// Refuses while the factor of a key is locked. Counts nothing: for before any question.
+    /// Refuses while a factor is locked. Counts nothing: for before any question.
     ///
     /// # Errors
     /// [`VaultError::Locked`], [`VaultError::NoSuchKey`].
-    pub fn check_unlocked(&self, name: &str, now: OffsetDateTime) -> Result<(), VaultError> {
-        match self.key_state(name)?.totp.wait(now) {
+    pub fn check_unlocked(&self, of: &Counter, now: OffsetDateTime) -> Result<(), VaultError> {
+        match self.totp(of)?.wait(now) {
             0 => Ok(()),
-            retry_after => Err(VaultError::Locked { key: name.to_owned(), retry_after }),
+            retry_after => Err(VaultError::Locked { key: of.to_string(), retry_after }),
         }
     }
 
@@ -75,11 +91,11 @@ impl Vault {
     ///
     /// # Errors
     /// [`VaultError::Locked`]; then, or when it could not be counted, the code must not be handed on.
-    pub fn attempt(&mut self, name: &str, now: OffsetDateTime) -> Result<Attempt, VaultError> {
-        self.check_unlocked(name, now)?;
-        let before = self.key_state(name)?.totp.clone();
-        self.set_totp(name, before.counted(now))?;
-        Ok(Attempt { key: name.to_owned(), before })
+    pub fn attempt(&mut self, of: &Counter, now: OffsetDateTime) -> Result<Attempt, VaultError> {
+        self.check_unlocked(of, now)?;
+        let before = self.totp(of)?;
+        self.set_totp(of, before.counted(now))?;
+        Ok(Attempt { of: of.clone(), before })
     }
 
     /// What became of a code, on disk. Until this has returned nothing that the code allowed may be
@@ -88,31 +104,41 @@ impl Vault {
     /// # Errors
     /// [`VaultError::Replay`] for a step that is not later than the last one; the disk's.
     pub fn settle(&mut self, attempt: Attempt, fate: CodeFate) -> Result<(), VaultError> {
-        let Attempt { key, before } = attempt;
+        let Attempt { of, before } = attempt;
         match fate {
             CodeFate::Refused => Ok(()),
-            CodeFate::Unchecked => self.set_totp(&key, before),
+            CodeFate::Unchecked => self.set_totp(&of, before),
             CodeFate::Accepted(step) if before.last_step.is_some_and(|last| step <= last) => {
-                Err(VaultError::Replay(key))
+                Err(VaultError::Replay(of.to_string()))
             }
-            CodeFate::Accepted(step) => {
-                self.set_totp(&key, Totp { last_step: Some(step), ..Totp::default() })
-            }
+            CodeFate::Accepted(step) => self.set_totp(&of, Totp { last_step: Some(step), ..Totp::default() }),
         }
     }
 
     /// The last step that was accepted; only later ones are good.
     #[must_use]
-    pub fn last_step(&self, name: &str) -> Option<u64> {
-        self.state.keys.get(name).and_then(|key| key.totp.last_step)
+    pub fn last_step(&self, of: &Counter) -> Option<u64> {
+        self.totp(of).ok().and_then(|totp| totp.last_step)
+    }
+
+    fn totp(&self, of: &Counter) -> Result<Totp, VaultError> {
+        match of {
+            Counter::Key(name) => Ok(self.key_state(name)?.totp.clone()),
+            Counter::Record(id) => Ok(self.state.restoring.get(id).cloned().unwrap_or_default()),
+        }
     }
 
     /// In memory first: when the disk fails, what this process knows is the stricter.
-    fn set_totp(&mut self, name: &str, totp: Totp) -> Result<(), VaultError> {
-        let Some(key) = self.state.keys.get_mut(name) else {
-            return Err(VaultError::NoSuchKey(name.to_owned()));
-        };
-        key.totp = totp;
+    fn set_totp(&mut self, of: &Counter, totp: Totp) -> Result<(), VaultError> {
+        match of {
+            Counter::Key(name) => match self.state.keys.get_mut(name) {
+                Some(key) => key.totp = totp,
+                None => return Err(VaultError::NoSuchKey(name.clone())),
+            },
+            Counter::Record(id) => {
+                self.state.restoring.insert(id.clone(), totp);
+            }
+        }
         self.save()
     }
 }

@@ -16,6 +16,8 @@ pub enum VaultError {
         /// What was found.
         found: String,
     },
+    /// `state.json` does not know what the audit log tells was done; of the vault in this directory.
+    Stale(PathBuf),
     /// No key of that name.
     NoSuchKey(String),
     /// There is a key of that name, or a record that stands in its place.
@@ -28,6 +30,15 @@ pub enum VaultError {
     NoSuchToken(String),
     /// A token of that serial is enrolled.
     TokenTaken(String),
+    /// A token of that serial is enrolled with another key.
+    OtherToken(String),
+    /// A token of that serial was reported lost.
+    TokenLost {
+        /// Serial.
+        serial: String,
+        /// When, RFC 3339 UTC.
+        since: String,
+    },
     /// Keys are sealed to the token.
     TokenInUse {
         /// Serial.
@@ -78,6 +89,14 @@ impl From<VaultError> for Refusal {
                 let message = format!("the vault is not the one last acknowledged: {found}");
                 Self::new(Code::Rollback, message, "signet audit verify")
             }
+            VaultError::Stale(dir) => {
+                let (dir, agent) = (dir.display(), std::process::id());
+                let message =
+                    "the vault is not the one last acknowledged: state.json is older than the audit log";
+                let hint =
+                    format!("kill {agent} && mv {dir} {dir}.old && signet restore {dir}.old/keys/NAME.age");
+                Self::new(Code::Rollback, message, hint)
+            }
             VaultError::NoSuchKey(name) => {
                 Self::new(Code::BadRequest, format!("there is no key {name}"), "signet list")
             }
@@ -97,10 +116,19 @@ impl From<VaultError> for Refusal {
                 format!("token {serial} is enrolled already"),
                 "signet token list",
             ),
+            VaultError::OtherToken(serial) => {
+                let message = format!("token {serial} is enrolled here with another key than the record's");
+                Self::new(Code::BadRequest, message, format!("signet token remove {serial}"))
+            }
+            VaultError::TokenLost { serial, since } => {
+                let message =
+                    format!("token {serial} was lost on {}: it is refused", crate::clock::day(&since));
+                Self::new(Code::Denied, message, "signet token list")
+            }
             VaultError::TokenInUse { serial, keys } => {
                 let message = format!("token {serial} opens {}", keys.join(", "));
                 let first = keys.first().map_or("NAME", String::as_str);
-                Self::new(Code::BadRequest, message, format!("signet remove {first}"))
+                Self::new(Code::BadRequest, message, format!("signet reseal {first} --drop {serial}"))
             }
             VaultError::OtherAccount { key, account } => {
                 let message = format!("{key} belongs to account {account}");

@@ -6,6 +6,9 @@
 //! others still work. Must not know: what policy says, who asks, how a record is opened. It holds
 //! public header data only.
 //!
+//! `state.json` says up to which entry of the audit log everything that was done is in it; put back
+//! beside a log that tells of more, it is refused, and every record with it.
+//!
 //! What it cannot see: record, `state.json` and audit log put back together. That shows only against
 //! a head of the log kept elsewhere.
 //!
@@ -18,16 +21,18 @@
 mod attempts;
 mod error;
 mod generations;
+mod losses;
+mod memory;
 mod record;
+mod restore;
 mod state;
 mod tokens;
 
-pub use attempts::Attempt;
+pub use attempts::{Attempt, Counter};
 pub use error::VaultError;
 pub use record::StoredRecord;
 pub use state::Memory;
 
-use crate::clock;
 use crate::disk::Dir;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use rustix::fs::OFlags;
@@ -38,7 +43,6 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, TryLockError};
 use std::path::Path;
-use time::OffsetDateTime;
 
 const STATE: &str = "state.json";
 const LOCK: &str = "lock";
@@ -57,6 +61,10 @@ pub struct Vault {
     tokens: Vec<Token>,
     /// Each record as it was read last.
     read: RefCell<BTreeMap<String, StoredRecord>>,
+    /// Number of the last entry of the audit log.
+    noted: u64,
+    /// Whether `state.json` is older than the audit log: then nothing is used or changed.
+    stale: bool,
     /// Locked for as long as the vault is open.
     _lock: File,
 }
@@ -73,8 +81,8 @@ pub struct Held {
 }
 
 impl Vault {
-    /// Opens the vault in a state directory, makes it where there is none, and finishes what a killed
-    /// agent has begun.
+    /// Opens the vault in a state directory, and makes it where there is none. Nothing is changed until
+    /// it was compared with the audit log ([`Vault::resume`]).
     ///
     /// # Errors
     /// [`VaultError::Busy`] when another agent has it; [`VaultError::Rollback`] when records are there
@@ -86,22 +94,38 @@ impl Vault {
         dir.sweep()?;
         keys.sweep()?;
         let tokens = tokens::read(&dir)?;
-        let read = dir.read(STATE, STATE_LIMIT)?;
-        let fresh = read.is_none();
-        let state = match read {
+        let state = match dir.read(STATE, STATE_LIMIT)? {
             Some(bytes) => State::read(&bytes).map_err(|why| rollback(&format!("{STATE}: {why}")))?,
             None if tokens.is_some() || !keys.names()?.is_empty() || !trash.names()?.is_empty() => {
                 return Err(rollback("state.json is missing"));
             }
             None => State::new(new_vault_id()?),
         };
-        let tokens = tokens.unwrap_or_default();
-        let mut vault = Self { dir, keys, trash, state, tokens, read: RefCell::default(), _lock: lock };
-        if fresh {
-            vault.save()?;
+        let (tokens, read) = (tokens.unwrap_or_default(), RefCell::default());
+        Ok(Self { dir, keys, trash, state, tokens, read, noted: 0, stale: false, _lock: lock })
+    }
+
+    /// Finishes what a killed agent has begun, unless the audit log tells of something that this
+    /// state does not know: then every record is refused. `noted` is the number of the log's last
+    /// entry, `deed` of the last one that tells of something done ([`crate::audit::Recovery::deed`]).
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn resume(&mut self, noted: u64, deed: u64) -> Result<(), VaultError> {
+        self.noted = noted;
+        self.stale = self.state.seq < deed;
+        if self.stale {
+            return Ok(());
         }
-        vault.recover()?;
-        Ok(vault)
+        if self.dir.read(STATE, STATE_LIMIT)?.is_none() {
+            self.save()?;
+        }
+        self.recover()
+    }
+
+    /// The audit log has an entry of this number.
+    pub fn noted(&mut self, seq: u64) {
+        self.noted = seq;
     }
 
     /// 32 hex digits: which vault this is.
@@ -125,6 +149,7 @@ impl Vault {
     /// [`VaultError::NoSuchKey`]; [`VaultError::Rollback`] when it is not the one last acknowledged;
     /// the disk's.
     pub fn record(&self, name: &str) -> Result<StoredRecord, VaultError> {
+        self.check_fresh()?;
         let rollback =
             |found: &str| VaultError::Rollback { key: Some(name.to_owned()), found: found.to_owned() };
         let bytes = self.file_of(name)?;
@@ -158,36 +183,6 @@ impl Vault {
         Ok(record)
     }
 
-    /// What is remembered of a key beside its record.
-    #[must_use]
-    pub fn memory(&self, name: &str) -> Memory {
-        self.state.keys.get(name).map(|key| key.memory.clone()).unwrap_or_default()
-    }
-
-    /// Pins the account of a key whose record names none.
-    ///
-    /// # Errors
-    /// [`VaultError::OtherAccount`] when another one is known; [`VaultError::Unfit`] when it is none.
-    pub fn pin_account(&mut self, name: &str, account: &str) -> Result<(), VaultError> {
-        if !record::is_account(account) {
-            return Err(VaultError::Unfit("an account is 12 digits".to_owned()));
-        }
-        let known = self.record(name)?.meta.account.or_else(|| self.memory(name).account);
-        match known {
-            Some(known) if known == account => Ok(()),
-            Some(known) => Err(VaultError::OtherAccount { key: name.to_owned(), account: known }),
-            None => self.change(name, |key| key.memory.account = Some(account.to_owned())),
-        }
-    }
-
-    /// Notes that a key was used.
-    ///
-    /// # Errors
-    /// [`VaultError::NoSuchKey`]; the disk's.
-    pub fn touch_used(&mut self, name: &str, now: OffsetDateTime) -> Result<(), VaultError> {
-        self.change(name, |key| key.memory.last_used = Some(clock::rfc3339(now)))
-    }
-
     fn key_state(&self, name: &str) -> Result<&KeyState, VaultError> {
         self.state.keys.get(name).ok_or_else(|| VaultError::NoSuchKey(name.to_owned()))
     }
@@ -199,15 +194,34 @@ impl Vault {
         self.replace_state(next)
     }
 
+    /// The same as the last step of something done, of which the next entry of the log tells.
+    fn conclude(&mut self, name: &str, change: impl FnOnce(&mut KeyState)) -> Result<(), VaultError> {
+        let mut next = self.state.clone();
+        change(next.keys.get_mut(name).ok_or_else(|| VaultError::NoSuchKey(name.to_owned()))?);
+        self.conclude_with(next)
+    }
+
+    /// Puts a state in the place of this one that has in it what the next entry of the log will tell.
+    /// Until then, and only until then, a state without it is good.
+    fn conclude_with(&mut self, mut next: State) -> Result<(), VaultError> {
+        next.seq = self.noted.saturating_add(1);
+        self.replace_state(next)
+    }
+
     fn replace_state(&mut self, next: State) -> Result<(), VaultError> {
         let before = std::mem::replace(&mut self.state, next);
         self.save().inspect_err(|_| self.state = before)
     }
 
     fn save(&self) -> Result<(), VaultError> {
+        self.check_fresh()?;
         // No map with keys other than strings, no failing serializer of ours: it is written.
         let bytes = serde_json::to_vec(&self.state).map_err(|error| rollback(&error.to_string()))?;
         Ok(self.dir.write(STATE, &bytes)?)
+    }
+
+    fn check_fresh(&self) -> Result<(), VaultError> {
+        if self.stale { Err(VaultError::Stale(self.dir.path().to_owned())) } else { Ok(()) }
     }
 
     /// Names that have a record, a memory, or both.

@@ -5,7 +5,7 @@ use super::{Vault, VaultError};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use signet_envelope::{PublicKey, Record, hex, sha256};
-use signet_protocol::record::{Metadata, is_key_name};
+use signet_protocol::record::{Custody, Metadata, is_key_name};
 use std::collections::BTreeSet;
 
 /// A record and its metadata, which the header's hash pins.
@@ -24,7 +24,7 @@ impl StoredRecord {
     ///
     /// # Errors
     /// [`VaultError::Unfit`].
-    pub(super) fn read(bytes: Vec<u8>) -> Result<Self, VaultError> {
+    pub fn read(bytes: Vec<u8>) -> Result<Self, VaultError> {
         let unfit =
             |why: &dyn std::fmt::Display| VaultError::Unfit(format!("the record does not parse: {why}"));
         let record = Record::parse(&bytes).map_err(|error| unfit(&error))?;
@@ -64,6 +64,12 @@ impl Vault {
             (unique(meta.factors.iter().map(|factor| &factor.id)), "two factors have one id"),
             (unique(meta.factors.iter().map(|factor| factor.kind.name())), "two factors are of one kind"),
             (unique(meta.recipients.iter().map(|token| &token.serial)), "it names a token twice"),
+            (unique(meta.holders.iter().map(|token| &token.serial)), "it names a holder twice"),
+            (meta.holders.iter().all(|holder| opens(meta, &holder.serial)), "a holder of it cannot open it"),
+            (
+                (meta.custody == Custody::InToken) != meta.holders.is_empty(),
+                "it does not say where the key is",
+            ),
         ];
         match checks.iter().find(|(holds, _)| !holds) {
             Some((_, why)) => Err(VaultError::Unfit(format!("the record does not fit: {why}"))),
@@ -71,12 +77,14 @@ impl Vault {
         }
     }
 
-    /// The tokens that the metadata names are enrolled, and the record is sealed to exactly them.
+    /// The tokens that the metadata names are enrolled (or known as lost), and the record is sealed to
+    /// exactly them.
     fn check_recipients(&self, record: &StoredRecord) -> Result<(), VaultError> {
         let unfit = |why: String| Err(VaultError::Unfit(format!("the record does not fit: {why}")));
         let Ok(sealed) = Record::parse(&record.bytes) else { return unfit("it does not parse".to_owned()) };
         for named in &record.meta.recipients {
-            if !self.tokens.iter().any(|token| token.recipient == *named) {
+            let enrolled = self.tokens.iter().any(|token| token.recipient == *named);
+            if !enrolled && self.lost_since(&named.serial).is_none() {
                 return unfit(format!("token {} is not enrolled with this key", named.serial));
             }
             let key =
@@ -90,6 +98,10 @@ impl Vault {
         }
         Ok(())
     }
+}
+
+fn opens(meta: &Metadata, serial: &str) -> bool {
+    meta.recipients.iter().any(|token| token.serial == serial)
 }
 
 fn unique<T: Ord>(mut items: impl Iterator<Item = T>) -> bool {

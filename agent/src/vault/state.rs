@@ -12,9 +12,18 @@ pub(super) struct State {
     pub(super) version: u32,
     /// 32 hex digits, made once.
     pub(super) vault_id: String,
+    /// Number of the audit entry up to which everything that was done is in here.
+    #[serde(default)]
+    pub(super) seq: u64,
     pub(super) keys: BTreeMap<String, KeyState>,
     /// Headers of records that were replaced or removed: never taken again, under any name.
     pub(super) retired: BTreeSet<String>,
+    /// Tokens that were reported lost, by serial, and when (RFC 3339 UTC).
+    #[serde(default)]
+    pub(super) lost: BTreeMap<String, String>,
+    /// Codes tried on records that are not keys yet, by access key id.
+    #[serde(default)]
+    pub(super) restoring: BTreeMap<String, Totp>,
 }
 
 /// What is remembered of one key.
@@ -25,6 +34,9 @@ pub(super) struct KeyState {
     pub(super) pin: Option<Pin>,
     /// The generation that is being written.
     pub(super) pending: Option<Pin>,
+    /// The tokens that this generation drops.
+    #[serde(default)]
+    pub(super) dropping: Option<Dropping>,
     /// On its way to the trash.
     pub(super) removing: bool,
     pub(super) totp: Totp,
@@ -41,6 +53,44 @@ pub struct Memory {
     pub last_used: Option<String>,
     /// `date why`, when the key is to be rotated at AWS.
     pub rotate: Option<String>,
+    /// Lost tokens of which `rotate` has spoken, so that what was cleared stays cleared.
+    #[serde(default)]
+    pub warned_of: BTreeSet<String>,
+    /// Serial and time (RFC 3339 UTC) of the last good `verify` of each token.
+    #[serde(default)]
+    pub verified: BTreeMap<String, String>,
+    /// RFC 3339 UTC: the last good rehearsal.
+    #[serde(default)]
+    pub drilled: Option<String>,
+}
+
+/// Tokens that a new generation is not sealed to any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Dropping {
+    /// `2026-11-22`.
+    pub(super) date: String,
+    pub(super) serials: Vec<String>,
+}
+
+impl Memory {
+    /// A generation without these tokens stands: old copies of the record do not know it.
+    fn dropped(&mut self, dropping: &Dropping) {
+        let Dropping { date, serials } = dropping;
+        let named = serials.join(" and ");
+        let (verb, them) = if serials.len() == 1 { ("was", "it") } else { ("were", "them") };
+        self.rotate = Some(format!(
+            "{date} token {named} {verb} dropped: old copies of the record can still be opened with {them}"
+        ));
+        self.verified.retain(|serial, _| !serials.contains(serial));
+    }
+
+    /// A token of the key was lost; said once.
+    pub(super) fn lost(&mut self, date: &str, serial: &str) {
+        if self.warned_of.insert(serial.to_owned()) {
+            self.rotate = Some(format!("{date} token {serial} was lost: whoever has it may use this key"));
+        }
+    }
 }
 
 /// One generation of a record, told from every other.
@@ -57,7 +107,15 @@ pub(super) struct Pin {
 
 impl State {
     pub(super) fn new(vault_id: String) -> Self {
-        Self { version: signet_protocol::VERSION, vault_id, keys: BTreeMap::new(), retired: BTreeSet::new() }
+        Self {
+            version: signet_protocol::VERSION,
+            vault_id,
+            seq: 0,
+            keys: BTreeMap::new(),
+            retired: BTreeSet::new(),
+            lost: BTreeMap::new(),
+            restoring: BTreeMap::new(),
+        }
     }
 
     /// # Errors
@@ -72,14 +130,22 @@ impl State {
     }
 
     /// A writer was killed between `pending` and the answer: `found` is the generation that stands
-    /// on disk now. Either it is the new one, which then holds, or the new one never was.
-    pub(super) fn resolve(&mut self, name: &str, found: Option<&Pin>) {
+    /// on disk now, and the header that it says it follows. Either it is the new one, which then
+    /// holds, or the new one never was.
+    pub(super) fn resolve(&mut self, name: &str, found: Option<(Pin, Option<String>)>) {
         let Some(key) = self.keys.get_mut(name) else { return };
+        let dropping = key.dropping.take();
         let Some(pending) = key.pending.take() else { return };
-        if found == Some(&pending) {
-            self.retired.extend(key.pin.replace(pending).map(|old| old.header));
-        } else if key.pin.is_none() {
-            self.keys.remove(name);
+        match found.filter(|(standing, _)| *standing == pending) {
+            Some((_, follows)) => {
+                let replaced = key.pin.replace(pending).map(|old| old.header);
+                self.retired.extend(replaced.into_iter().chain(follows));
+                dropping.iter().for_each(|dropping| key.memory.dropped(dropping));
+            }
+            None if key.pin.is_none() => {
+                self.keys.remove(name);
+            }
+            None => {}
         }
     }
 
@@ -109,13 +175,13 @@ mod tests {
     #[test]
     fn the_generation_on_disk_decides_what_became_of_a_pending_one() {
         let mut promoted = state(Some(pin(1)), Some(pin(2)));
-        promoted.resolve("k", Some(&pin(2)));
+        promoted.resolve("k", Some((pin(2), Some("header 1".to_owned()))));
         assert_eq!(promoted.keys.get("k").unwrap().pin, Some(pin(2)));
         assert!(promoted.retired.contains("header 1"));
 
         for found in [Some(pin(1)), Some(pin(9)), None] {
             let mut dropped = state(Some(pin(1)), Some(pin(2)));
-            dropped.resolve("k", found.as_ref());
+            dropped.resolve("k", found.map(|found| (found, None)));
             assert_eq!(dropped, state(Some(pin(1)), None));
         }
     }

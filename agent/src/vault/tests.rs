@@ -13,6 +13,7 @@ use signet_protocol::rule::Part;
 use signet_protocol::{Code, Refusal};
 use std::fs;
 use std::path::PathBuf;
+use time::OffsetDateTime;
 
 struct House {
     home: tempfile::TempDir,
@@ -53,6 +54,7 @@ impl House {
     fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
         let mut vault = Vault::open(&home.path().join("state")).unwrap();
+        vault.resume(0, 0).unwrap();
         let token = a_token("1234");
         vault.add_token(token.clone()).unwrap();
         Self { home, vault: Some(vault), token }
@@ -107,7 +109,7 @@ impl House {
             ..old.meta
         };
         let bytes = seal(&meta, &[&self.token]);
-        self.vault().commit_next(name, &old.header_sha256, &bytes, &meta)
+        self.vault().commit_next(name, &old.header_sha256, &bytes, &meta, at(0))
     }
 
     fn at(&self, name: &str) -> PathBuf {
@@ -117,7 +119,9 @@ impl House {
     /// Ends the agent and starts it again.
     fn restart(&mut self) -> Result<(), VaultError> {
         self.vault = None;
-        self.vault = Some(Vault::open(&self.at(""))?);
+        let mut vault = Vault::open(&self.at(""))?;
+        vault.resume(0, 0)?;
+        self.vault = Some(vault);
         Ok(())
     }
 
@@ -132,6 +136,10 @@ impl House {
     fn code(&mut self, name: &str) -> Code {
         Refusal::from(self.vault().record(name).unwrap_err()).code
     }
+}
+
+fn prod() -> Counter {
+    Counter::Key("prod".to_owned())
 }
 
 fn why(error: VaultError) -> String {
@@ -298,7 +306,7 @@ fn only_the_next_generation_of_the_record_that_was_read_is_taken() {
     house.next("prod").unwrap();
     let late = Metadata { epoch: 2, previous: Some(first.header_sha256.clone()), ..first.meta.clone() };
     let bytes = seal(&late, &[&house.token]);
-    let error = house.vault().commit_next("prod", &first.header_sha256, &bytes, &late).unwrap_err();
+    let error = house.vault().commit_next("prod", &first.header_sha256, &bytes, &late, at(0)).unwrap_err();
     assert!(matches!(error, VaultError::Conflict(_)));
 
     let now = house.vault().record("prod").unwrap();
@@ -313,12 +321,12 @@ fn only_the_next_generation_of_the_record_that_was_read_is_taken() {
         let mut meta = good.clone();
         spoil(&mut meta);
         let bytes = seal(&meta, &[&house.token]);
-        let error = house.vault().commit_next("prod", &now.header_sha256, &bytes, &meta).unwrap_err();
+        let error = house.vault().commit_next("prod", &now.header_sha256, &bytes, &meta, at(0)).unwrap_err();
         assert!(matches!(error, VaultError::Unfit(_)));
     }
     let other = Metadata { policy: Vec::new(), ..good.clone() };
     let bytes = seal(&other, &[&house.token]);
-    let error = house.vault().commit_next("prod", &now.header_sha256, &bytes, &good).unwrap_err();
+    let error = house.vault().commit_next("prod", &now.header_sha256, &bytes, &good, at(0)).unwrap_err();
     assert!(why(error).contains("ordered"));
     assert_eq!(house.vault().record("prod").unwrap(), now);
 }
@@ -427,36 +435,36 @@ fn an_attempt_is_counted_before_it_is_checked_and_a_killed_agent_buys_no_guess()
     let mut house = House::with(&["prod"]);
     for _ in 0..3 {
         // Dropped unsettled, as by a crash.
-        let _lost = house.vault().attempt("prod", at(0)).unwrap();
+        let _lost = house.vault().attempt(&prod(), at(0)).unwrap();
         house.restart().unwrap();
     }
-    let Err(VaultError::Locked { retry_after, .. }) = house.vault().attempt("prod", at(1)) else {
+    let Err(VaultError::Locked { retry_after, .. }) = house.vault().attempt(&prod(), at(1)) else {
         panic!("a fourth guess at once");
     };
     assert_eq!(retry_after, 29);
-    house.vault().attempt("prod", at(30)).map(drop).unwrap();
-    assert!(house.vault().check_unlocked("prod", at(89)).is_err());
-    house.vault().check_unlocked("prod", at(90)).unwrap();
+    house.vault().attempt(&prod(), at(30)).map(drop).unwrap();
+    assert!(house.vault().check_unlocked(&prod(), at(89)).is_err());
+    house.vault().check_unlocked(&prod(), at(90)).unwrap();
 }
 
 #[test]
 fn an_accepted_step_is_kept_and_never_accepted_again() {
     let mut house = House::with(&["prod"]);
     let settle = |house: &mut House, fate| {
-        let attempt = house.vault().attempt("prod", at(0)).unwrap();
+        let attempt = house.vault().attempt(&prod(), at(0)).unwrap();
         house.vault().settle(attempt, fate)
     };
     settle(&mut house, CodeFate::Refused).unwrap();
     settle(&mut house, CodeFate::Refused).unwrap();
     settle(&mut house, CodeFate::Accepted(100)).unwrap();
     house.restart().unwrap();
-    assert_eq!(house.vault().last_step("prod"), Some(100));
+    assert_eq!(house.vault().last_step(&prod()), Some(100));
     // Failures are forgotten: two more are free. A code nobody looked at does not count.
     settle(&mut house, CodeFate::Unchecked).unwrap();
     for step in [100, 99] {
         assert!(matches!(settle(&mut house, CodeFate::Accepted(step)), Err(VaultError::Replay(_))));
     }
-    assert_eq!(house.vault().last_step("prod"), Some(100));
+    assert_eq!(house.vault().last_step(&prod()), Some(100));
     settle(&mut house, CodeFate::Accepted(101)).unwrap();
 }
 
@@ -464,10 +472,10 @@ fn an_accepted_step_is_kept_and_never_accepted_again() {
 fn a_code_is_not_handed_on_when_it_cannot_be_counted() {
     let mut house = House::with(&["prod"]);
     fs::create_dir(house.at(".state.json.tmp")).unwrap();
-    assert!(matches!(house.vault().attempt("prod", at(0)), Err(VaultError::Disk(_))));
+    assert!(matches!(house.vault().attempt(&prod(), at(0)), Err(VaultError::Disk(_))));
     fs::remove_dir(house.at(".state.json.tmp")).unwrap();
     // It stays counted: this process knows no less than the disk.
-    house.vault().attempt("prod", at(0)).map(drop).unwrap();
-    house.vault().attempt("prod", at(0)).map(drop).unwrap();
-    assert!(house.vault().check_unlocked("prod", at(0)).is_err());
+    house.vault().attempt(&prod(), at(0)).map(drop).unwrap();
+    house.vault().attempt(&prod(), at(0)).map(drop).unwrap();
+    assert!(house.vault().check_unlocked(&prod(), at(0)).is_err());
 }

@@ -34,14 +34,24 @@ impl Vault {
     /// Enrols a token.
     ///
     /// # Errors
-    /// [`VaultError::TokenTaken`]; the disk's.
+    /// [`VaultError::TokenTaken`], [`VaultError::TokenLost`]; the disk's.
     pub fn add_token(&mut self, token: Token) -> Result<(), VaultError> {
+        self.check_not_lost(&token.recipient.serial)?;
         if self.tokens.iter().any(|other| other.recipient.serial == token.recipient.serial) {
             return Err(VaultError::TokenTaken(token.recipient.serial));
         }
         let mut next = self.tokens.clone();
         next.push(token);
         self.replace_tokens(next)
+    }
+
+    /// Refuses a token that was reported lost.
+    ///
+    /// # Errors
+    /// [`VaultError::TokenLost`].
+    pub fn check_not_lost(&self, serial: &str) -> Result<(), VaultError> {
+        let lost = |since: &str| VaultError::TokenLost { serial: serial.to_owned(), since: since.to_owned() };
+        self.lost_since(serial).map_or(Ok(()), |since| Err(lost(since)))
     }
 
     /// Takes a token out; refused while a record names it, or while a record that might cannot be
@@ -72,7 +82,8 @@ impl Vault {
         Ok(token)
     }
 
-    fn replace_tokens(&mut self, next: Vec<Token>) -> Result<(), VaultError> {
+    pub(super) fn replace_tokens(&mut self, next: Vec<Token>) -> Result<(), VaultError> {
+        self.check_fresh()?;
         let file = File { version: signet_protocol::VERSION, tokens: next };
         // Strings, booleans and numbers: it is written.
         let bytes = serde_json::to_vec(&file).map_err(|error| rollback(&error.to_string()))?;
