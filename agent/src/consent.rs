@@ -318,6 +318,24 @@ mod tests {
     }
 
     #[test]
+    fn touches_are_counted_up_and_bounded() {
+        let mut consent = begun();
+        for (n, of) in [(0, 1), (2, 1), (1, 33), (33, 33)] {
+            assert!(consent.touch_shown(n, of, &token("1")).is_err(), "{n} of {of}");
+        }
+        consent.touch_shown(1, 2, &token("1")).unwrap();
+        assert!(consent.touch_shown(1, 2, &token("1")).is_err(), "again");
+        consent.touch_shown(2, 3, &token("1")).unwrap();
+        consent.touch_shown(32, 32, &token("1")).unwrap();
+    }
+
+    #[test]
+    fn the_key_itself_is_asked_for_only_where_it_is_nowhere_else() {
+        assert!(begun().asked(&prompt(1, PromptKind::Secret)).is_err());
+        begun().with_secret().asked(&prompt(1, PromptKind::Secret)).unwrap();
+    }
+
+    #[test]
     fn a_record_that_is_taken_in_needs_no_code_but_pin_and_touch() {
         let mut consent = begun().without_code();
         assert!(!consent.is_due(FactorKind::Totp));

@@ -269,3 +269,31 @@ fn texts_of_callers_are_escaped_and_cut() {
     assert_eq!(text.matches('\n').count(), 1);
     assert!(!text.contains('\u{1b}'));
 }
+
+#[test]
+fn the_last_entry_of_some_kind_is_found_however_much_was_written_since() {
+    let house = House::new();
+    let mut log = house.log();
+    let is_vend = |entry: &Entry| entry.phase == Phase::Vend;
+    assert_eq!(log.last(is_vend).unwrap(), 0, "an empty log");
+    let mut wordy = Draft::new(Phase::Outcome, "b", clock::now());
+    wordy.reason = Some("x".repeat(1000));
+    for round in 0..3 {
+        let vend = note(&mut log, Phase::Vend, "a").unwrap();
+        // More than a piece of refusals, the last round in a file of their own.
+        for _ in 0..300 {
+            log.append(wordy.clone()).unwrap();
+        }
+        if round == 1 {
+            log.length = FILE_LENGTH;
+        }
+        assert_eq!(log.last(is_vend).unwrap(), vend);
+    }
+    assert_eq!(log.last(|_| true).unwrap(), log.seq);
+    assert_eq!(log.last(|entry| entry.phase == Phase::Admin).unwrap(), 0);
+    assert_eq!(log.last(|entry| entry.seq == 1).unwrap(), 1, "the very first");
+    // Something that is no line is passed over.
+    fs::write(house.at(3), vec![0; 1 << 20]).unwrap();
+    fs::set_permissions(house.at(3), fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(log.last(|entry| entry.seq == 1).unwrap(), 1);
+}

@@ -1,6 +1,10 @@
 //! The vault on a real directory: what survives, what is refused, and what one refusal leaves alone.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod dropped;
+mod put_back;
+mod restored;
 
 use super::*;
 use base64::Engine as _;
@@ -19,6 +23,9 @@ struct House {
     home: tempfile::TempDir,
     vault: Option<Vault>,
     token: Token,
+    /// What the audit log would say: its last entry, and the last one that tells of something done.
+    noted: u64,
+    deed: u64,
 }
 
 fn a_token(serial: &str) -> Token {
@@ -50,6 +57,13 @@ fn seal(meta: &Metadata, to: &[&Token]) -> Vec<u8> {
     signet_envelope::seal(&serde_json::to_vec(meta).unwrap(), &recipients, b"{}").unwrap()
 }
 
+/// Sealed to the tokens that it names.
+fn sealed(meta: &Metadata) -> Vec<u8> {
+    let key = |to: &Recipient| PublicKey::from_bytes(&STANDARD.decode(&to.public_key).unwrap()).unwrap();
+    let recipients: Vec<PublicKey> = meta.recipients.iter().map(key).collect();
+    signet_envelope::seal(&serde_json::to_vec(meta).unwrap(), &recipients, b"{}").unwrap()
+}
+
 impl House {
     fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
@@ -57,7 +71,7 @@ impl House {
         vault.resume(0, 0).unwrap();
         let token = a_token("1234");
         vault.add_token(token.clone()).unwrap();
-        Self { home, vault: Some(vault), token }
+        Self { home, vault: Some(vault), token, noted: 0, deed: 0 }
     }
 
     fn with(names: &[&str]) -> Self {
@@ -108,7 +122,7 @@ impl House {
             policy: vec![Part::Preset("assume-root".to_owned())],
             ..old.meta
         };
-        let bytes = seal(&meta, &[&self.token]);
+        let bytes = sealed(&meta);
         self.vault().commit_next(name, &old.header_sha256, &bytes, &meta, at(0))
     }
 
@@ -120,7 +134,7 @@ impl House {
     fn restart(&mut self) -> Result<(), VaultError> {
         self.vault = None;
         let mut vault = Vault::open(&self.at(""))?;
-        vault.resume(0, 0)?;
+        vault.resume(self.noted, self.deed)?;
         self.vault = Some(vault);
         Ok(())
     }
