@@ -9,7 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use signet_envelope::{PublicKey, hex, hpke, seal, sha256};
 use signet_protocol::api::{SignRequest, UseAct, UseRequest};
 use signet_protocol::child::{
-    Act, CHILD_ARGUMENT, ChildAnswer, CodeFate, Event, Order, Outcome, Places, Prompt, Seed, TotpGate,
+    Act, CHILD_ARGUMENT, ChildAnswer, ChildStored, CodeFate, Event, Order, Outcome, Places, Prompt, Seed,
+    Sibling, TotpGate,
 };
 use signet_protocol::kinds::KINDS;
 use signet_protocol::prompt::{answer_info, subject_input};
@@ -80,14 +81,29 @@ pub fn totp_factor() -> Factor {
 
 /// A record as the cli seals it.
 pub fn record(metadata: &Metadata, seed: Option<&str>) -> Vec<u8> {
+    record_of(metadata, &Payload { secret: Some(SECRET), totp_seed: seed, access_codes: Vec::new() })
+}
+
+/// A record with this payload.
+pub fn record_of(metadata: &Metadata, payload: &Payload<'_>) -> Vec<u8> {
     let keys: Vec<PublicKey> = metadata
         .recipients
         .iter()
         .map(|one| PublicKey::from_bytes(&STANDARD.decode(&one.public_key).unwrap()).unwrap())
         .collect();
-    let payload = Payload { secret: Some(SECRET), totp_seed: seed, access_codes: Vec::new() };
-    let payload = serde_json::to_vec(&payload).unwrap();
+    let payload = serde_json::to_vec(payload).unwrap();
     seal(&serde_json::to_vec(metadata).unwrap(), &keys, &payload).unwrap()
+}
+
+/// What a record says of its key.
+pub fn metadata_of(record: &[u8]) -> Metadata {
+    serde_json::from_slice(signet_envelope::Record::parse(record).unwrap().meta()).unwrap()
+}
+
+/// The metadata of the generation after `record`.
+pub fn next(record: &[u8]) -> Metadata {
+    let old = metadata_of(record);
+    Metadata { epoch: old.epoch + 1, previous: Some(header_of(record)), ..old }
 }
 
 /// Hex SHA-256 of a record's header.
@@ -151,9 +167,10 @@ fn order(record: &[u8], places: &Places, asked: UseAct, act: Act) -> Order {
 
 /// Serials of the tokens that a record is sealed to.
 fn serials(record: &[u8]) -> Vec<String> {
-    let Ok(record) = signet_envelope::Record::parse(record) else { return Vec::new() };
-    let metadata: Metadata = serde_json::from_slice(record.meta()).unwrap();
-    metadata.recipients.into_iter().map(|recipient| recipient.serial).collect()
+    if signet_envelope::Record::parse(record).is_err() {
+        return Vec::new();
+    }
+    metadata_of(record).recipients.into_iter().map(|recipient| recipient.serial).collect()
 }
 
 /// An order to sign [`caller_identity`] now.
@@ -186,6 +203,41 @@ pub fn reseal_order(
 ) -> Order {
     let act = Act::Reseal { metadata: serde_json::to_string(new).unwrap(), seed, totp };
     order(record, places, asked, act)
+}
+
+/// An order to verify one token.
+pub fn verify_order(record: &[u8], places: &Places, serial: &str) -> Order {
+    let mut order = order(record, places, UseAct::Verify { token: serial.into() }, Act::Verify {});
+    order.tokens = vec![serial.into()];
+    order
+}
+
+/// An order to write the key into all tokens of its record.
+pub fn embed_order(record: &[u8], places: &Places, access_code: bool) -> Order {
+    let asked = UseAct::Embed { tokens: Vec::new(), access_code };
+    let tokens = serials(record);
+    embed_order_as(record, places, asked, &next(record), &tokens, access_code, Vec::new())
+}
+
+/// An order to write the key into `tokens`, for anything that was asked for.
+pub fn embed_order_as(
+    record: &[u8],
+    places: &Places,
+    asked: UseAct,
+    new: &Metadata,
+    tokens: &[String],
+    access_code: bool,
+    siblings: Vec<Sibling>,
+) -> Order {
+    let new = Metadata { custody: Custody::InToken, ..new.clone() };
+    let metadata = serde_json::to_string(&new).unwrap();
+    let act = Act::Embed { metadata, tokens: tokens.to_vec(), access_code, siblings, totp: None };
+    order(record, places, asked, act)
+}
+
+/// An order to take a record in.
+pub fn restore_order(record: &[u8], places: &Places, new: &Metadata) -> Order {
+    reseal_order(record, places, UseAct::Restore { record: STANDARD.encode(record) }, new, Seed::Keep, None)
 }
 
 /// `amz_date` of an order to sign.
@@ -275,12 +327,19 @@ impl Use {
         self.stdin.as_mut().unwrap().write_all(&line).unwrap();
     }
 
+    /// Says that a generation is on disk.
+    pub fn stored(&mut self, epoch: u64) {
+        let mut line = serde_json::to_vec(&ChildStored { stored: epoch }).unwrap();
+        line.push(b'\n');
+        self.stdin.as_mut().unwrap().write_all(&line).unwrap();
+    }
+
     /// Closes the signer's input.
     pub fn hang_up(&mut self) {
         self.stdin = None;
     }
 
-    /// Answers each prompt with the next text; `None` cancels. Gives the outcome, after the process
+    /// Answers each prompt with the next text; `None` cancels. What must be stored is. Gives the outcome, after the process
     /// has ended, and everything said before.
     pub fn talk(mut self, answers: &[Option<&str>]) -> (Outcome, Vec<Event>) {
         let mut answers = answers.iter();
@@ -300,7 +359,12 @@ impl Use {
                     }
                     events.push(Event::Prompt(prompt));
                 }
-                event => events.push(event),
+                event => {
+                    if let Event::Store { record, .. } = &event {
+                        self.stored(metadata_of(&STANDARD.decode(record).unwrap()).epoch);
+                    }
+                    events.push(event);
+                }
             }
         }
         panic!("the signer ended without an outcome: {:?}", self.child.wait());
@@ -315,6 +379,14 @@ impl Use {
                 Refused { refusal, code, token: token.map(|token| token.serial), events }
             }
             (outcome, _) => panic!("not refused: {outcome:?}"),
+        }
+    }
+
+    /// [`Use::talk`] to a new record.
+    pub fn resealed(self, answers: &[Option<&str>]) -> (Vec<u8>, Vec<Event>) {
+        match self.talk(answers) {
+            (Outcome::Resealed { record, .. }, events) => (STANDARD.decode(record).unwrap(), events),
+            (outcome, _) => panic!("not resealed: {outcome:?}"),
         }
     }
 
@@ -366,6 +438,32 @@ pub fn asked(events: &[Event]) -> Vec<&'static str> {
         | Event::Outcome(_) => None,
     };
     events.iter().filter_map(kind).collect()
+}
+
+/// The touches among events: which of how many, and of which token.
+pub fn touches(events: &[Event]) -> Vec<(u32, u32, String)> {
+    let touch = |event: &Event| match event {
+        Event::Touch { n, of, token, .. } => Some((*n, *of, token.serial.clone())),
+        Event::Waiting { .. }
+        | Event::Prompt(_)
+        | Event::Touched
+        | Event::Store { .. }
+        | Event::Outcome(_) => None,
+    };
+    events.iter().filter_map(touch).collect()
+}
+
+/// The records that had to be stored on the way.
+pub fn stored(events: &[Event]) -> Vec<Vec<u8>> {
+    let store = |event: &Event| match event {
+        Event::Store { record, .. } => Some(STANDARD.decode(record).unwrap()),
+        Event::Waiting { .. }
+        | Event::Prompt(_)
+        | Event::Touch { .. }
+        | Event::Touched
+        | Event::Outcome(_) => None,
+    };
+    events.iter().filter_map(store).collect()
 }
 
 /// The code of [`SEED`] at a step (RFC 6238), computed apart from the signer.
