@@ -107,7 +107,8 @@ fn one_stays(vault: &Vault, next: &Metadata) -> Result<(), Refusal> {
     Err(Refusal::new(Code::BadRequest, message, format!("signet reseal {} --add SERIAL", next.name)))
 }
 
-/// The key goes into tokens that open its record; without any named, into all of them.
+/// The key goes into tokens that open its record; without any named, into all that do not hold it yet.
+/// One that is named is written again, should it hold it no more.
 pub(super) fn embed(
     vault: &Vault,
     record: StoredRecord,
@@ -115,15 +116,10 @@ pub(super) fn embed(
     access_code: bool,
 ) -> Result<Task, Refusal> {
     let name = record.meta.name.clone();
-    let verify = || format!("signet verify {name}");
     once(tokens.iter())?;
     for serial in tokens {
         opens(&record.meta, serial)?;
         vault.check_not_lost(serial)?;
-        if held_by(&record.meta, serial).is_some() {
-            let message = format!("token {serial} holds {name} already");
-            return Err(Refusal::new(Code::BadRequest, message, verify()));
-        }
     }
     let mut wanted = tokens.to_vec();
     if wanted.is_empty() {
@@ -133,9 +129,10 @@ pub(super) fn embed(
     }
     if wanted.is_empty() {
         let message = format!("every token of {name} holds it already");
-        return Err(Refusal::new(Code::BadRequest, message, verify()));
+        return Err(Refusal::new(Code::BadRequest, message, format!("signet verify {name}")));
     }
-    if record.meta.holders.iter().any(|holder| holder.access_code != access_code) {
+    let mut stay = record.meta.holders.iter().filter(|holder| !wanted.contains(&holder.serial));
+    if stay.any(|holder| holder.access_code != access_code) {
         // A token without a code beside one with: it would be the way around the PIN.
         let flag = if access_code { "--no-access-code" } else { "--access-code" };
         let message = "the tokens of a key ask for an access code all alike".to_owned();
@@ -156,6 +153,7 @@ fn embedding(
     let mut next = following(&record)?;
     next.custody = Custody::InToken;
     next.recipients.extend(added);
+    next.holders.retain(|holder| !tokens.contains(&holder.serial));
     let embed = Embed { next, tokens, access_code, siblings };
     Ok(Task { record, action: action.to_owned(), work: Work::Embed(Box::new(embed)) })
 }

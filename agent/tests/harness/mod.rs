@@ -118,6 +118,71 @@ impl Agent {
         play(self.folder(), "signet-signer", player);
     }
 
+    /// The signer says this from now on; see `players/follows`.
+    pub(crate) fn signer_says(&self, lines: &[Value]) {
+        self.child_says("signet-signer", lines);
+    }
+
+    fn child_says(&self, program: &str, lines: &[Value]) {
+        let line = |line: &Value| if *line == json!("?") { "?\n".to_owned() } else { format!("{line}\n") };
+        let script: String = lines.iter().map(line).collect();
+        std::fs::write(self.folder().join("bin/script"), script).unwrap();
+        play(self.folder(), program, "follows");
+    }
+
+    /// What a child that followed its script was told: its order, and the answers.
+    pub(crate) fn heard(&self) -> Vec<Value> {
+        let heard = std::fs::read_to_string(self.folder().join("bin/heard")).unwrap();
+        heard.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// One use to its end, every question answered.
+    pub(crate) fn use_it(&self, key: &str, act: &Value) -> Value {
+        let mut events = self.stream("/v1/uses", &use_of(key, act));
+        match &events.failure {
+            Some(failure) => failure.clone(),
+            None => self.answer_all(&mut events),
+        }
+    }
+
+    /// What `GET /v1/keys` tells of a key.
+    pub(crate) fn key(&self, name: &str) -> Value {
+        let (_, list) = self.call("GET", "/v1/keys", None);
+        list["keys"].as_array().unwrap().iter().find(|key| key["name"] == name).cloned().unwrap_or_default()
+    }
+
+    /// Metadata of a key's record, with epoch and hash as its next generation has them.
+    pub(crate) fn next(&self, name: &str) -> Value {
+        let file = std::fs::read(self.folder().join(format!("state/keys/{name}.age"))).unwrap();
+        after(&file)
+    }
+
+    /// Enrols one more token with this serial; its recipient as records name it.
+    pub(crate) fn enrol_another(&self, serial: &str) -> (u16, Value) {
+        let recipient =
+            json!({"kind":"software","serial":serial,"slot":"","public_key":POINT,"label":"another"});
+        let mut token = recipient.clone();
+        for (name, value) in [
+            ("firmware", Value::Null),
+            ("attested", json!(false)),
+            ("policies", json!("none")),
+            ("enrolled", json!("")),
+        ] {
+            token[name] = value;
+        }
+        let outcome =
+            json!({"event":"outcome","result":"managed","managed":"enrolled","warnings":[],"token":token});
+        self.child_says("signet-enrol", &[outcome]);
+        let act = json!({"act":"enrol","kind":"software","serial":serial,"slot":null,"label":"another"});
+        let mut events = self.stream("/v1/tokens", &json!({"version":1,"act":act,"may_ask":true}));
+        if events.status != 200 {
+            return (events.status, events.failure.unwrap());
+        }
+        assert_eq!(events.last()["event"], "done");
+        play(self.folder(), "signet-enrol", "enrols");
+        (200, recipient)
+    }
+
     pub(crate) fn connect(&self) -> UnixStream {
         let stream = UnixStream::connect(&self.socket).unwrap();
         stream.set_read_timeout(Some(LONG)).unwrap();
@@ -322,6 +387,41 @@ impl Events {
         }
         last
     }
+}
+
+/// Metadata of the generation after a record, if nothing else changes.
+pub(crate) fn after(file: &[u8]) -> Value {
+    let record = signet_envelope::Record::parse(file).unwrap();
+    let mut meta: Value = serde_json::from_slice(record.meta()).unwrap();
+    meta["epoch"] = json!(meta["epoch"].as_u64().unwrap() + 1);
+    meta["previous"] = json!(signet_envelope::hex(&record.header_sha256()));
+    meta
+}
+
+/// A record with this metadata, sealed to its recipients (all of which are the played token's key).
+pub(crate) fn sealed(meta: &Value) -> Vec<u8> {
+    // The agent compares what it means; the order of its members is the record's own affair.
+    let key = PublicKey::from_bytes(&STANDARD.decode(POINT).unwrap()).unwrap();
+    let keys = vec![key; meta["recipients"].as_array().unwrap().len()];
+    signet_envelope::seal(meta.to_string().as_bytes(), &keys, b"{}").unwrap()
+}
+
+pub(crate) fn base64(bytes: &[u8]) -> String {
+    STANDARD.encode(bytes)
+}
+
+pub(crate) fn played(serial: &str) -> Value {
+    json!({"serial":serial,"label":"played"})
+}
+
+/// The signer's question for a passphrase or a code.
+pub(crate) fn prompt(number: u32, kind: &str, serial: &str) -> Value {
+    json!({"event":"prompt","number":number,"kind":kind,"text":null,"tries_left":null,
+        "token":played(serial),"public_key":"BA=="})
+}
+
+pub(crate) fn touch(n: u32, of: u32, serial: &str) -> Value {
+    json!({"event":"touch","n":n,"of":of,"token":played(serial),"seconds":15})
 }
 
 pub(crate) fn use_of(key: &str, act: &Value) -> Value {
