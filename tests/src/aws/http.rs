@@ -4,6 +4,10 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 
+use time::OffsetDateTime;
+use time::format_description::StaticFormatDescription;
+use time::macros::format_description;
+
 const HEAD_LIMIT: u64 = 64 * 1024;
 const BODY_LIMIT: u64 = 1024 * 1024;
 
@@ -104,10 +108,15 @@ pub(super) struct Reply {
     pub(super) body: String,
 }
 
+/// IMF-fixdate (RFC 9110, 5.6.7).
+const DATE: StaticFormatDescription =
+    format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
+
 /// Writes an answer; an error is the client's hanging up.
 pub(super) fn write(mut stream: &TcpStream, reply: &Reply, request_id: &str) -> std::io::Result<()> {
     let mut head = format!("HTTP/1.1 {} {}\r\n", reply.status, reason(reply.status));
-    head.push_str("server: strict-aws\r\n");
+    let now = OffsetDateTime::now_utc().format(DATE).map_err(std::io::Error::other)?;
+    head.push_str(&format!("server: strict-aws\r\ndate: {now}\r\n"));
     for name in ["x-amzn-requestid", "x-amz-request-id"] {
         head.push_str(&format!("{name}: {request_id}\r\n"));
     }

@@ -44,13 +44,22 @@ fn broken(refused: &RefusedKey) -> Finding {
     Finding::wrong("keys", format!("{name} is refused: {}", error.message), why, hint)
 }
 
+/// The tokens that can do what the key is for: those that hold it, or those that open its record.
+fn serials(key: &KeyInfo) -> impl Iterator<Item = &String> {
+    let held = !key.holders.is_empty();
+    key.tokens
+        .iter()
+        .filter(move |serial| !held || key.holders.iter().any(|holder| holder.serial == **serial))
+}
+
 fn one(key: &KeyInfo, facts: &Facts<'_>) -> Vec<Finding> {
     let lost = |serial: &&String| facts.tokens.iter().any(|it| it.serial == **serial && it.lost.is_some());
-    let usable: Vec<&String> = key.tokens.iter().filter(|serial| !lost(serial)).collect();
+    let usable: Vec<&String> = serials(key).filter(|serial| !lost(serial)).collect();
     let renewal = Renewal { key, usable: usable.len(), keys: facts.keys, iam: facts.iam };
     let mut findings = vec![tokens(key, &usable, facts, &renewal)];
     findings.extend(age(key, facts.now, &renewal));
     findings.extend(factor(key));
+    findings.extend(open(key, &renewal));
     findings.extend(rehearsal(key, facts.now));
     findings.extend(verified(key, &usable, facts.now));
     if key.kind == KeyKind::Root {
@@ -82,6 +91,11 @@ fn tokens(key: &KeyInfo, usable: &[&String], facts: &Facts<'_>, renewal: &Renewa
 /// Lets another token open the key: one that is enrolled, one that is there, or one that is to come.
 fn second(key: &KeyInfo, facts: &Facts<'_>) -> String {
     let name = &key.name;
+    let lacks = |serial: &&String| !serials(key).any(|held| held == *serial);
+    let there = |serial: &&String| facts.tokens.iter().any(|it| it.serial == **serial && it.lost.is_none());
+    if let Some(opener) = key.tokens.iter().filter(lacks).find(there) {
+        return format!("signet embed {name} --token {opener}{}", code(key));
+    }
     let other = |it: &&TokenInfo| !key.tokens.contains(&it.serial) && it.lost.is_none();
     let mut others = facts.tokens.iter().filter(other);
     if let Some(enrolled) = others.clone().find(|it| it.slot.is_some()) {
@@ -91,6 +105,22 @@ fn second(key: &KeyInfo, facts: &Facts<'_>) -> String {
         Some(new) => format!("signet token enrol --serial {0} && signet reseal {name} --add {0}", new.serial),
         None => "signet token enrol".to_owned(),
     }
+}
+
+/// What `signet embed` is told, so that all tokens of a key are alike.
+fn code(key: &KeyInfo) -> &'static str {
+    if key.holders.iter().all(|holder| holder.access_code) { "" } else { " --no-access-code" }
+}
+
+/// Whether a touch is all that it asks for.
+fn open(key: &KeyInfo, renewal: &Renewal<'_>) -> Option<Finding> {
+    let (name, open) = (&key.name, key.holders.iter().find(|holder| !holder.access_code)?);
+    key.factors.is_empty().then(|| {
+        let what =
+            format!("{name} asks for no pin: whoever holds token {} can sign by touching it", open.serial);
+        let why = "it was put into its token without an access code; a new key is put behind one";
+        Finding::warning("code", what, why, renewal::command(renewal))
+    })
 }
 
 /// Whether AWS should have a new key by now.
@@ -162,6 +192,7 @@ mod tests {
     use super::*;
     use crate::command::doctor::Level;
     use crate::command::doctor::facts::{enrolled, key, only};
+    use signet_protocol::record::Holder;
     use signet_protocol::{Code, Refusal};
     use time::macros::datetime;
 
@@ -244,6 +275,28 @@ mod tests {
         (key.kind, key.factors) = (KeyKind::Root, vec![]);
         let found = judge(&key, &[]);
         assert!(found.iter().any(|it| it.check == "factor" && it.level == Level::Warning), "{found:?}");
+    }
+
+    #[test]
+    fn a_key_inside_tokens_counts_its_holders() {
+        let holder = |access_code| Holder {
+            kind: "yubikey-oath".into(),
+            serial: "42".into(),
+            device: String::new(),
+            credential: String::new(),
+            access_code,
+            check: String::new(),
+        };
+        let mut key = key("prod", &["42", "43"]);
+        key.holders = vec![holder(true)];
+        let found = only(&judge(&key, &[enrolled("42"), enrolled("43")]));
+        assert_eq!(found.message, "prod is held by one token, and is lost with it");
+        assert_eq!(found.hint.unwrap(), "signet embed prod --token 43");
+        (key.holders, key.factors) = (vec![holder(false)], vec![]);
+        let found = judge(&key, &[enrolled("42"), enrolled("43")]);
+        let tokens = found.iter().find(|it| it.check == "keys").unwrap();
+        assert_eq!(tokens.hint.as_deref(), Some("signet embed prod --token 43 --no-access-code"));
+        assert!(found.iter().any(|it| it.check == "code" && it.level == Level::Warning), "{found:?}");
     }
 
     #[test]

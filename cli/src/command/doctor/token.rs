@@ -19,7 +19,7 @@ pub(super) fn look(tokens: &[TokenInfo], keys: &[KeyInfo]) -> Vec<Finding> {
 
 fn one(token: &TokenInfo, tokens: &[TokenInfo], keys: &[KeyInfo]) -> Vec<Finding> {
     if token.lost.is_some() {
-        return lost(token, keys);
+        return vec![lost(token)];
     }
     let mut findings = vec![Finding::ok("token", shown(token))];
     let replace = replacement(token, tokens, keys);
@@ -58,35 +58,15 @@ fn shown(token: &TokenInfo) -> String {
     format!("{} {}{called}{place}{enrolled}{firmware}{attested}{code}", token.kind, token.serial)
 }
 
-/// A token that was reported lost: refused by the agent, and still in old records.
-fn lost(token: &TokenInfo, keys: &[KeyInfo]) -> Vec<Finding> {
+/// A token that was reported lost. The keys that it opened are told of by their marks.
+fn lost(token: &TokenInfo) -> Finding {
     let (serial, date) = (&token.serial, token.lost.as_deref().unwrap_or_default());
-    // a key that is to be rotated is told of by itself, with the command that does it
-    let named = keys.iter().filter(|key| key.tokens.contains(serial) && key.rotate.is_none());
-    let mut findings: Vec<Finding> = named
-        .map(|key| {
-            let what =
-                format!("{} is still sealed to token {serial}, which was reported lost on {date}", key.name);
-            let why =
-                "the record need not name a token that is refused; each copy of it would be opened by it";
-            let hint = if key.tokens.len() > 1 {
-                format!("signet reseal {} --drop {serial}", key.name)
-            } else {
-                format!("signet remove {} --lost --yes", key.name)
-            };
-            Finding::warning("lost", what, why, hint)
-        })
-        .collect();
-    if token.present == Some(true) {
-        let what = format!("token {serial}, which was reported lost on {date}, is plugged in");
-        let why = "nobody knows who had it meanwhile: it stays refused, and its keys are to be rotated";
-        findings.push(Finding::warning("lost", what, why, format!("signet token lost {serial}")));
+    if token.present != Some(true) {
+        return Finding::ok("lost", format!("token {serial} was reported lost on {date}: it is refused"));
     }
-    if findings.is_empty() {
-        findings
-            .push(Finding::ok("lost", format!("token {serial} was reported lost on {date}: it is refused")));
-    }
-    findings
+    let what = format!("token {serial}, which was reported lost on {date}, is plugged in");
+    let why = "nobody knows who had it meanwhile: it stays refused, and what it opened is to be rotated";
+    Finding::warning("lost", what, why, format!("signet token lost {serial}"))
 }
 
 /// Tries left for PIN and PUK.
@@ -196,13 +176,7 @@ fn oath(token: &TokenInfo, seen: &Seen, keys: &[KeyInfo]) -> Vec<Finding> {
                 format!("ykman --device {serial} oath access change --clear"),
             ))
         }
-        (false, Some(false)) => {
-            let what = format!("whoever holds {serial} can sign with {name} by touching it");
-            let why = "the applet asks for no code, so that no pin is asked for";
-            let hint = format!("signet embed {name} --token {serial} --access-code");
-            Some(Finding::warning("oath", what, why, hint))
-        }
-        (true, Some(true) | None) | (false, None) => None,
+        (true, Some(true) | None) | (false, Some(false) | None) => None,
     })
     .collect()
 }
@@ -255,15 +229,23 @@ fn replacement(token: &TokenInfo, tokens: &[TokenInfo], keys: &[KeyInfo]) -> Str
         return format!("signet reseal {} --drop {serial}", key.name);
     }
     match others.iter().find(|other| other.slot.is_some()) {
-        Some(other) => format!("signet reseal {} --add {} --drop {serial}", key.name, other.serial),
+        Some(other) => over(&key.name, &other.serial, serial),
         None => match others.iter().find(|other| other.present == Some(true)) {
-            Some(other) => format!(
-                "signet token enrol --serial {0} && signet reseal {1} --add {0} --drop {serial}",
-                other.serial, key.name
-            ),
+            Some(new) => {
+                format!(
+                    "signet token enrol --serial {} && {}",
+                    new.serial,
+                    over(&key.name, &new.serial, serial)
+                )
+            }
             None => "signet token enrol".to_owned(),
         },
     }
+}
+
+/// Lets one token open a key in the place of another.
+fn over(key: &str, new: &str, old: &str) -> String {
+    format!("signet reseal {key} --add {new} && signet reseal {key} --drop {old}")
 }
 
 fn older(firmware: &str, than: (u32, u32, u32)) -> bool {
@@ -362,7 +344,7 @@ mod tests {
         assert_eq!(hint(std::slice::from_ref(&old), &["42"]), "signet token enrol");
         let both = [old, new];
         assert_eq!(hint(&both, &["42", "43"]), "signet reseal prod --drop 42");
-        assert_eq!(hint(&both, &["42"]), "signet reseal prod --add 43 --drop 42");
+        assert_eq!(hint(&both, &["42"]), "signet reseal prod --add 43 && signet reseal prod --drop 42");
     }
 
     #[test]
@@ -403,19 +385,15 @@ mod tests {
         assert_eq!(of(true, None), None);
         assert_eq!(of(true, Some(false)), Some(Level::Wrong));
         assert_eq!(of(false, Some(true)), Some(Level::Wrong));
-        assert_eq!(of(false, Some(false)), Some(Level::Warning));
+        assert_eq!(of(false, Some(false)), None);
     }
 
     #[test]
-    fn a_lost_token_is_taken_out_of_records_that_were_rotated() {
+    fn a_lost_token_is_refused_and_one_that_comes_back_is_told_of() {
         let lost = TokenInfo { lost: Some("2026-11-01".into()), ..enrolled("42") };
         assert_eq!(judge(&lost, &[])[0].level, Level::Ok);
-        let hint = |on: &[&str]| judge(&lost, &[key("prod", on)])[0].hint.clone().unwrap();
-        assert_eq!(hint(&["42", "43"]), "signet reseal prod --drop 42");
-        assert_eq!(hint(&["42"]), "signet remove prod --lost --yes");
-        let mut marked = key("prod", &["42", "43"]);
-        marked.rotate = Some("2026-11-01 token 42 was lost".into());
-        assert_eq!(judge(&lost, &[marked])[0].level, Level::Ok, "the key's own finding says it");
+        let back = TokenInfo { present: Some(true), ..lost };
+        assert_eq!(only(&judge(&back, &[])).hint.unwrap(), "signet token lost 42");
     }
 
     #[test]
