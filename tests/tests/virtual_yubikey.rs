@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+mod ykman;
+
 use std::path::Path;
 use std::process::{Child, Output, Stdio};
 use std::thread;
@@ -10,7 +12,7 @@ use std::time::Duration;
 
 use signet_tests::card::{At, Card, Fault, PinPolicy, Profile, Touch, TouchPolicy};
 use signet_tests::pcsc::Pcscd;
-use signet_tests::process::python;
+use ykman::{said, ykman};
 
 /// Runs `yubico-piv-tool` on the card in the first reader.
 fn piv_tool(pcscd: &Pcscd, args: &[&str]) -> Output {
@@ -20,14 +22,6 @@ fn piv_tool(pcscd: &Pcscd, args: &[&str]) -> Output {
         .args(args)
         .output()
         .expect("yubico-piv-tool is not installed: apt-get install yubico-piv-tool")
-}
-
-#[track_caller]
-fn said(output: &Output) -> String {
-    let text = [&output.stdout[..], &output.stderr[..]].concat();
-    let text = String::from_utf8_lossy(&text).into_owned();
-    assert!(output.status.success(), "{}: {text}", output.status);
-    text
 }
 
 #[test]
@@ -186,11 +180,6 @@ fn two_cards_and_several_daemons_live_side_by_side() {
     drop(cards);
     daemons[0].wait_for_card(0, false);
     assert!(daemons[0].readers()[1].present, "{:?} {}", daemons[0].readers(), daemons[0].log());
-}
-
-/// Runs `ykman` on the card in the first reader.
-fn ykman(pcscd: &Pcscd, args: &[&str]) -> Output {
-    pcscd.command(python("ykman")).args(["-r", &pcscd.reader(0)]).args(args).output().unwrap()
 }
 
 const FACTORY_KEY: &str = "010203040506070801020304050607080102030405060708";

@@ -13,6 +13,7 @@ pub(crate) mod sw {
     pub(crate) const WRONG_LENGTH: Sw = 0x6700;
     pub(crate) const SECURITY: Sw = 0x6982;
     pub(crate) const BLOCKED: Sw = 0x6983;
+    pub(crate) const INVALIDATED: Sw = 0x6984;
     pub(crate) const CONDITIONS: Sw = 0x6985;
     pub(crate) const WRONG_DATA: Sw = 0x6a80;
     pub(crate) const NOT_FOUND: Sw = 0x6a82;
@@ -134,14 +135,14 @@ pub(crate) enum Link {
 /// The bit of CLA that says "more follows" (ISO 7816-4, section 5.1.1.1).
 const MORE: u8 = 0x10;
 /// GET RESPONSE (ISO 7816-4, section 7.6.1).
-const GET_RESPONSE: u8 = 0xc0;
+pub(crate) const GET_RESPONSE: u8 = 0xc0;
 /// More than any object of a card; a longer chain is refused.
 const CHAIN_MAX: usize = 8192;
 
 impl Chain {
-    /// Takes a command.
-    pub(crate) fn take(&mut self, mut command: Command) -> Link {
-        if command.ins == GET_RESPONSE {
+    /// Takes a command; `next` is the instruction that asks for the next piece of an answer.
+    pub(crate) fn take(&mut self, mut command: Command, next: u8) -> Link {
+        if command.ins == next {
             return Link::Answered(self.next(command.max));
         }
         self.rest.clear();
@@ -221,22 +222,28 @@ mod tests {
     fn a_chain_is_gathered_and_a_long_answer_comes_in_pieces() {
         let mut chain = Chain::default();
         let first = Command::parse(&[0x10, 0xdb, 0x3f, 0xff, 2, 1, 2]).unwrap();
-        assert_eq!(chain.take(first), Link::Answered(sw::OK.into()));
-        let Link::Whole(whole) = chain.take(Command::parse(&[0, 0xdb, 0x3f, 0xff, 1, 3]).unwrap()) else {
+        assert_eq!(chain.take(first, GET_RESPONSE), Link::Answered(sw::OK.into()));
+        let Link::Whole(whole) =
+            chain.take(Command::parse(&[0, 0xdb, 0x3f, 0xff, 1, 3]).unwrap(), GET_RESPONSE)
+        else {
             panic!("the last link completes the chain")
         };
         assert_eq!(whole.data, [1, 2, 3]);
         assert_eq!(chain.give(Reply::ok(vec![5; 300]), 256).sw, 0x612c);
         let next = Command::parse(&[0, 0xc0, 0, 0]).unwrap();
-        assert_eq!(chain.take(next.clone()), Link::Answered(Reply::ok(vec![5; 44])));
-        assert_eq!(chain.take(next), Link::Answered(sw::CONDITIONS.into()), "no endless answers");
+        assert_eq!(chain.take(next.clone(), GET_RESPONSE), Link::Answered(Reply::ok(vec![5; 44])));
+        assert_eq!(
+            chain.take(next, GET_RESPONSE),
+            Link::Answered(sw::CONDITIONS.into()),
+            "no endless answers"
+        );
     }
 
     #[test]
     fn another_command_breaks_a_chain() {
         let mut chain = Chain::default();
-        let _ = chain.take(Command::parse(&[0x10, 0xdb, 0x3f, 0xff, 2, 1, 2]).unwrap());
+        let _ = chain.take(Command::parse(&[0x10, 0xdb, 0x3f, 0xff, 2, 1, 2]).unwrap(), GET_RESPONSE);
         let other = Command::parse(&[0, 0xcb, 0x3f, 0xff, 1, 3]).unwrap();
-        assert_eq!(chain.take(other.clone()), Link::Whole(other));
+        assert_eq!(chain.take(other.clone(), GET_RESPONSE), Link::Whole(other));
     }
 }

@@ -6,10 +6,12 @@
 
 use std::time::Instant;
 
-use super::apdu::{Chain, Command, Link, Reply, sw};
+use super::apdu::{Chain, Command, GET_RESPONSE, Link, Reply, sw};
+use super::log::Applet;
 use super::management;
+use super::oath::{self, Oath};
 use super::piv::{self, Piv};
-use super::profile::Profile;
+use super::profile::{self, Profile};
 
 /// What became of a command.
 pub(super) enum Step {
@@ -21,15 +23,13 @@ pub(super) enum Step {
 
 /// A command that waits for a touch.
 pub(super) struct Waiting {
-    pending: piv::Pending,
+    pending: Pending,
     max: usize,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Applet {
-    Piv,
-    Management,
-    Otp,
+enum Pending {
+    Piv(piv::Pending),
+    Oath(oath::Pending),
 }
 
 /// SELECT by name (ISO 7816-4, section 7.1.1).
@@ -41,20 +41,31 @@ const OTP_AID: &[u8] = &[0xa0, 0x00, 0x00, 0x05, 0x27, 0x20, 0x01];
 pub(super) struct Device {
     pub(super) profile: Profile,
     pub(super) piv: Piv,
+    pub(super) oath: Oath,
     selected: Option<Applet>,
     chain: Chain,
 }
 
 impl Device {
     pub(super) fn new(profile: Profile) -> Self {
-        Self { piv: Piv::new(&profile), profile, selected: None, chain: Chain::default() }
+        Self { piv: Piv::new(&profile), oath: Oath::new(), profile, selected: None, chain: Chain::default() }
+    }
+
+    /// The applet that is selected.
+    pub(super) fn selected(&self) -> Option<Applet> {
+        self.selected
     }
 
     /// Everything volatile is lost: at power off and at reset.
     pub(super) fn power_off(&mut self) {
         self.selected = None;
         self.chain = Chain::default();
+        self.forget_sessions();
+    }
+
+    fn forget_sessions(&mut self) {
         self.piv.forget_session();
+        self.oath.forget_session();
     }
 
     /// Takes one APDU.
@@ -63,13 +74,22 @@ impl Device {
             return Step::Done(Reply::from(sw::WRONG_LENGTH).to_bytes());
         };
         let max = command.max;
-        let reply = match self.chain.take(command) {
+        let next = match self.selected {
+            Some(Applet::Oath) => oath::SEND_REMAINING,
+            Some(Applet::Piv | Applet::Management | Applet::Otp) | None => GET_RESPONSE,
+        };
+        let touch = |pending| Step::Touch(Waiting { pending, max });
+        let reply = match self.chain.take(command, next) {
             Link::Answered(reply) => return Step::Done(reply.to_bytes()),
             Link::Whole(command) if command.ins == SELECT && command.p1 == 4 => self.select(&command.data),
             Link::Whole(command) => match self.selected {
                 Some(Applet::Piv) => match self.piv.execute(&self.profile, &command, now) {
                     piv::Step::Done(reply) => reply,
-                    piv::Step::Touch(pending) => return Step::Touch(Waiting { pending, max }),
+                    piv::Step::Touch(pending) => return touch(Pending::Piv(pending)),
+                },
+                Some(Applet::Oath) => match self.oath.execute(&self.profile, &command) {
+                    oath::Step::Done(reply) => reply,
+                    oath::Step::Touch(pending) => return touch(Pending::Oath(pending)),
                 },
                 Some(Applet::Management) => management::execute(&self.profile, &command),
                 Some(Applet::Otp) => self.otp(&command),
@@ -81,8 +101,12 @@ impl Device {
 
     /// Goes on with a command after its touch, or after the wait for it.
     pub(super) fn finish(&mut self, waiting: Waiting, touched: bool, now: Instant) -> Vec<u8> {
-        let reply =
-            if touched { self.piv.touched(waiting.pending, now) } else { self.profile.touch_refusal.into() };
+        let reply = match waiting.pending {
+            Pending::Piv(pending) if touched => self.piv.touched(pending, now),
+            Pending::Piv(_) => self.profile.touch_refusal.into(),
+            Pending::Oath(pending) if touched => self.oath.touched(&pending),
+            Pending::Oath(_) => sw::SECURITY.into(),
+        };
         self.chain.give(reply, waiting.max).to_bytes()
     }
 
@@ -90,18 +114,26 @@ impl Device {
         // A partial name selects the applet it is the beginning of (ISO 7816-4, section 7.1.1);
         // Yubico's programs send the five bytes of NIST's registration.
         let is = |aid: &[u8]| name.len() >= 5 && (aid.starts_with(name) || name.starts_with(aid));
-        let (applet, reply) = if is(piv::AID) {
-            (Applet::Piv, piv::selected())
-        } else if self.profile.management && is(management::AID) {
-            (Applet::Management, management::selected(&self.profile))
-        } else if self.profile.firmware.0 < 5 && is(OTP_AID) {
-            (Applet::Otp, Reply::ok([&self.profile.version()[..], &[0, 0, 0]].concat()))
+        let profile = &self.profile;
+        let applet = if is(piv::AID) {
+            Applet::Piv
+        } else if profile.oath != profile::Oath::Absent && is(oath::AID) {
+            Applet::Oath
+        } else if profile.management && is(management::AID) {
+            Applet::Management
+        } else if profile.firmware.0 < 5 && is(OTP_AID) {
+            Applet::Otp
         } else {
             return sw::NOT_FOUND.into();
         };
-        self.piv.forget_session();
+        self.forget_sessions();
         self.selected = Some(applet);
-        reply
+        match applet {
+            Applet::Piv => piv::selected(),
+            Applet::Oath => self.oath.selected(&self.profile),
+            Applet::Management => management::selected(&self.profile),
+            Applet::Otp => Reply::ok([&self.profile.version()[..], &[0, 0, 0]].concat()),
+        }
     }
 
     fn otp(&self, command: &Command) -> Reply {

@@ -1,8 +1,23 @@
 //! What a card has heard and said, for the test to read.
 
+mod oath;
+
 use std::fmt::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+/// The applets of a device, as the log tells them apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applet {
+    /// PIV.
+    Piv,
+    /// OATH.
+    Oath,
+    /// Management.
+    Management,
+    /// OTP, of firmware 4 only.
+    Otp,
+}
 
 /// One event on the card's contacts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +35,8 @@ pub enum Event {
 /// One APDU and its answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exchange {
+    /// The applet that was selected when it was answered: for SELECT the new one.
+    pub applet: Option<Applet>,
     /// When it came.
     pub at: Instant,
     /// How long the answer took.
@@ -50,6 +67,18 @@ impl Exchange {
     pub fn is_key_use(&self) -> bool {
         matches!(self.command.get(1..4), Some([0x87, _, slot]) if *slot != 0x9b)
     }
+
+    /// Whether it asked (or tried to ask) the OATH applet for the code of one credential.
+    #[must_use]
+    pub fn is_calculation(&self) -> bool {
+        self.applet == Some(Applet::Oath) && self.ins() == Some(oath::CALCULATE)
+    }
+
+    /// The challenge of a calculation.
+    #[must_use]
+    pub fn challenge(&self) -> Option<&[u8]> {
+        if self.is_calculation() { oath::challenge(&self.command) } else { None }
+    }
 }
 
 /// Everything a card has heard and said so far.
@@ -63,6 +92,42 @@ impl Events {
             Event::Apdu(exchange) => Some(exchange),
             Event::PowerOn | Event::PowerOff | Event::Reset => None,
         })
+    }
+
+    /// How many APDUs an applet answered, its SELECT among them.
+    #[must_use]
+    pub fn of(&self, applet: Applet) -> usize {
+        self.apdus().filter(|exchange| exchange.applet == Some(applet)).count()
+    }
+
+    /// How many times power came.
+    #[must_use]
+    pub fn power_ons(&self) -> usize {
+        self.0.iter().filter(|event| **event == Event::PowerOn).count()
+    }
+
+    /// How many times power went.
+    #[must_use]
+    pub fn power_offs(&self) -> usize {
+        self.0.iter().filter(|event| **event == Event::PowerOff).count()
+    }
+
+    /// How many resets there were.
+    #[must_use]
+    pub fn resets(&self) -> usize {
+        self.0.iter().filter(|event| **event == Event::Reset).count()
+    }
+
+    /// How many codes of OATH credentials were given out, one asked for at a time.
+    #[must_use]
+    pub fn calculations(&self) -> usize {
+        self.apdus().filter(|exchange| exchange.is_calculation() && exchange.sw() == Some(0x9000)).count()
+    }
+
+    /// The challenge of every calculation, also of those that were refused.
+    #[must_use]
+    pub fn challenges(&self) -> Vec<&[u8]> {
+        self.apdus().filter_map(Exchange::challenge).collect()
     }
 
     /// How many APDUs had this instruction.
@@ -88,7 +153,8 @@ impl Events {
     }
 
     /// The events as text, one a line: `> command`, `< answer`, `* event`. PINs and PUKs are masked;
-    /// points and agreed secrets, which differ at each run, are named instead of printed.
+    /// points and secrets, and what else differs at each run (random challenges and their proofs, the name
+    /// of the OATH applet, dates), are named instead of printed.
     #[must_use]
     pub fn transcript(&self) -> String {
         let mut text = String::new();
@@ -107,7 +173,9 @@ impl Events {
 
 impl Exchange {
     fn write(&self, text: &mut String) -> std::fmt::Result {
-        writeln!(text, "> {}", shown_command(&self.command))?;
+        let oath = self.applet == Some(Applet::Oath);
+        let command = if oath { oath::command(&self.command) } else { shown_command(&self.command) };
+        writeln!(text, "> {command}")?;
         match self.touched {
             Some(true) => writeln!(text, "* touched")?,
             Some(false) => writeln!(text, "* not touched")?,
@@ -116,7 +184,8 @@ impl Exchange {
         if self.reply.is_empty() {
             return writeln!(text, "* no answer");
         }
-        writeln!(text, "< {}", shown_reply(&self.reply, self.is_key_use()))
+        let reply = if oath { oath::reply(&self.reply) } else { shown_reply(&self.reply, self.is_key_use()) };
+        writeln!(text, "< {reply}")
     }
 }
 
@@ -180,7 +249,8 @@ mod tests {
 
     fn exchange(command: &[u8], reply: &[u8]) -> Event {
         let (command, reply) = (command.to_vec(), reply.to_vec());
-        Event::Apdu(Exchange { at: Instant::now(), took: Duration::ZERO, command, reply, touched: None })
+        let (at, took) = (Instant::now(), Duration::ZERO);
+        Event::Apdu(Exchange { applet: Some(Applet::Piv), at, took, command, reply, touched: None })
     }
 
     #[test]

@@ -4,14 +4,16 @@
 //! written here.
 
 use super::apdu::{Command, Reply, sw};
-use super::profile::Profile;
+use super::profile::{Oath, Profile};
 use super::tlv;
 
 /// The applet's identifier.
 pub(super) const AID: &[u8] = &[0xa0, 0x00, 0x00, 0x05, 0x27, 0x47, 0x11, 0x17];
 
-/// Applications over USB: OTP, U2F, OpenPGP, PIV, OATH, FIDO2, as the reader's name promises.
-const CAPABILITIES: [u8; 2] = [0x02, 0x3b];
+/// Applications over USB: OTP, U2F, OpenPGP, PIV, FIDO2, as the reader's name promises …
+const CAPABILITIES: u16 = 0x021b;
+/// … and OATH.
+const OATH: u16 = 0x0020;
 /// Form factor: a keychain with USB-A.
 const KEYCHAIN_A: u8 = 0x01;
 
@@ -31,10 +33,15 @@ pub(super) fn execute(profile: &Profile, command: &Command) -> Reply {
 }
 
 fn device_info(profile: &Profile) -> Vec<u8> {
+    let oath = match profile.oath {
+        Oath::Absent => 0,
+        Oath::Truncating | Oath::Full => OATH,
+    };
+    let capabilities = (CAPABILITIES | oath).to_be_bytes();
     let list = [
-        tlv::write(0x01, &CAPABILITIES),
+        tlv::write(0x01, &capabilities),
         tlv::write(0x02, &profile.serial.to_be_bytes()),
-        tlv::write(0x03, &CAPABILITIES),
+        tlv::write(0x03, &capabilities),
         tlv::write(0x04, &[KEYCHAIN_A]),
         tlv::write(0x05, &profile.version()),
         // Auto-eject time, challenge-response timeout, flags, no configuration lock, no reset blocked.

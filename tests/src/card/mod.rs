@@ -1,6 +1,6 @@
 //! A virtual YubiKey in a reader of a private `pcscd`, moved by the test's hand.
 //!
-//! Promises: PIV with Yubico's extensions and the management applet, close enough that unmodified
+//! Promises: PIV with Yubico's extensions, OATH and the management applet, close enough that unmodified
 //! `yubico-piv-tool`, `ykman` and the `yubikey` crate work with it; PIN, tries, policies, touch and
 //! removal behave like the device's. It follows NIST SP 800-73-4 part 2, Yubico's documentation of its
 //! extensions, and what was seen of real programs; nothing here was compared with a device of steel,
@@ -28,6 +28,7 @@ mod device_tests;
 mod fault;
 mod log;
 mod management;
+mod oath;
 mod piv;
 mod profile;
 mod serve;
@@ -43,9 +44,9 @@ use std::time::Duration;
 use crate::pcsc::{Hand, Pcscd};
 use device::Device;
 pub use fault::{At, Fault};
-pub use log::{Event, Events, Exchange};
+pub use log::{Applet, Event, Events, Exchange};
 pub use piv::{PinPolicy, TouchPolicy, attestation_root};
-pub use profile::{MgmtAlgorithm, Profile};
+pub use profile::{MgmtAlgorithm, Oath, Profile};
 use serve::Shared;
 pub use touch::Touch;
 
@@ -241,6 +242,57 @@ impl Card {
     #[must_use]
     pub fn pin_is_verified(&self) -> bool {
         self.device().piv.pin_is_verified()
+    }
+
+    /// The name that the OATH applet gives itself: eight random bytes, others after each reset of it.
+    #[must_use]
+    pub fn oath_device(&self) -> [u8; 8] {
+        self.device().oath.device()
+    }
+
+    /// The names of the OATH credentials.
+    #[must_use]
+    pub fn oath_names(&self) -> Vec<String> {
+        self.device().oath.names()
+    }
+
+    /// The key of an OATH credential and whether it asks for a touch, if it is there.
+    #[must_use]
+    pub fn oath_key(&self, name: &str) -> Option<(Vec<u8>, bool)> {
+        self.device().oath.key(name)
+    }
+
+    /// Puts an OATH credential (TOTP, SHA-256, six digits) by hand, in the place of one of the same name.
+    pub fn put_oath(&self, name: &str, key: &[u8], touch: bool) {
+        self.device().oath.put_by_hand(name, key, touch);
+    }
+
+    /// Deletes an OATH credential by hand, and says whether it was there.
+    pub fn delete_oath(&self, name: &str) -> bool {
+        self.device().oath.delete_by_hand(name)
+    }
+
+    /// Whether the OATH applet has an access code.
+    #[must_use]
+    pub fn has_oath_code(&self) -> bool {
+        self.device().oath.has_code()
+    }
+
+    /// Whether this password, made a key as `ykman` does, is the access code now.
+    #[must_use]
+    pub fn is_oath_code(&self, password: &str) -> bool {
+        self.device().oath.is_code(password)
+    }
+
+    /// Sets the access code by hand, or takes it away.
+    pub fn set_oath_code(&self, password: Option<&str>) {
+        self.device().oath.set_code_by_hand(password);
+    }
+
+    /// Whether a proved access code has been left behind in the card.
+    #[must_use]
+    pub fn oath_is_unlocked(&self) -> bool {
+        self.device().oath.is_unlocked()
     }
 
     fn device(&self) -> MutexGuard<'_, Device> {

@@ -15,6 +15,17 @@ pub enum MgmtAlgorithm {
     Aes256 = 0x0c,
 }
 
+/// What the OATH applet is capable of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Oath {
+    /// There is no such applet.
+    Absent,
+    /// It answers four bytes, also where the whole code was asked for.
+    Truncating,
+    /// It answers what it is asked for.
+    Full,
+}
+
 /// One kind of device. Start from a preset and change what the test needs.
 #[derive(Debug, Clone)]
 pub struct Profile {
@@ -36,8 +47,14 @@ pub struct Profile {
     pub retired_slots: u8,
     /// How long a touch is waited for.
     pub touch_timeout: Duration,
-    /// The status word when none comes.
+    /// The status word when none comes, from PIV; OATH says 6982 on every device.
     pub touch_refusal: u16,
+    /// The OATH applet.
+    pub oath: Oath,
+    /// How many credentials it holds.
+    pub oath_credentials: usize,
+    /// Whether PUT replaces a credential of the same name; otherwise it is refused with 6985.
+    pub oath_overwrites: bool,
 }
 
 impl Profile {
@@ -55,6 +72,9 @@ impl Profile {
             retired_slots: 20,
             touch_timeout: Duration::from_secs(15),
             touch_refusal: 0x6982,
+            oath: Oath::Full,
+            oath_credentials: 64,
+            oath_overwrites: true,
         }
     }
 
@@ -65,6 +85,7 @@ impl Profile {
             firmware: (5, 4, 3),
             serial: 15_120_543,
             mgmt_algorithm: MgmtAlgorithm::Tdes,
+            oath_credentials: 32,
             ..Self::v5_7_1()
         }
     }
@@ -76,7 +97,8 @@ impl Profile {
     }
 
     /// Another maker's card: says 5.7, but has a 3DES management key, two retired slots, no
-    /// attestation, NIST's objects only, and waits 30 s for a touch before it answers 6600.
+    /// attestation, NIST's objects only, waits 30 s for a touch before it answers 6600, and wants an OATH
+    /// credential to be deleted before one of the same name is put.
     #[must_use]
     pub fn bare() -> Self {
         Self {
@@ -88,6 +110,7 @@ impl Profile {
             retired_slots: 2,
             touch_timeout: Duration::from_secs(30),
             touch_refusal: 0x6600,
+            oath_overwrites: false,
             ..Self::v5_7_1()
         }
     }
@@ -102,6 +125,24 @@ impl Profile {
     #[must_use]
     pub fn touch_timeout(self, touch_timeout: Duration) -> Self {
         Self { touch_timeout, ..self }
+    }
+
+    /// The same without an OATH applet.
+    #[must_use]
+    pub fn without_oath(self) -> Self {
+        Self { oath: Oath::Absent, ..self }
+    }
+
+    /// The same with an OATH applet that answers truncated codes only.
+    #[must_use]
+    pub fn truncating(self) -> Self {
+        Self { oath: Oath::Truncating, ..self }
+    }
+
+    /// The same with room for so many OATH credentials.
+    #[must_use]
+    pub fn oath_credentials(self, oath_credentials: usize) -> Self {
+        Self { oath_credentials, ..self }
     }
 
     /// Whether the firmware is at least this one.

@@ -73,7 +73,8 @@ impl Shared {
             Some(Fault::Remove | Fault::Status(_) | Fault::Garbage(_)) | None => {}
         }
         let said = reply.clone().unwrap_or_default();
-        self.log.push(Event::Apdu(Exchange { at, took: at.elapsed(), command, reply: said, touched }));
+        let (applet, took) = (self.device().selected(), at.elapsed());
+        self.log.push(Event::Apdu(Exchange { applet, at, took, command, reply: said, touched }));
         match reply {
             Some(bytes) => vpcd::write(stream, &bytes),
             None => Err(io::ErrorKind::ConnectionAborted.into()),

@@ -5,13 +5,19 @@
 pub(crate) fn parse(mut bytes: &[u8]) -> Option<Vec<(u32, &[u8])>> {
     let mut found = Vec::new();
     while !bytes.is_empty() {
-        let (tag, rest) = tag(bytes)?;
-        let (length, rest) = length(rest)?;
-        let (value, rest) = rest.split_at_checked(length)?;
+        let (tag, value, rest) = first(bytes)?;
         found.push((tag, value));
         bytes = rest;
     }
     Some(found)
+}
+
+/// Reads the first element: its tag, its value, and what comes after it.
+pub(crate) fn first(bytes: &[u8]) -> Option<(u32, &[u8], &[u8])> {
+    let (tag, rest) = tag(bytes)?;
+    let (length, rest) = length(rest)?;
+    let (value, rest) = rest.split_at_checked(length)?;
+    Some((tag, value, rest))
 }
 
 /// The value of one element among those of a level.
