@@ -142,10 +142,8 @@ impl Finder {
         talk: &Conversation,
         act: impl FnMut(&Transaction<'_>, &mut Spent) -> Result<T, Failed>,
     ) -> Result<T, Error> {
-        let readers = match self.readers.take() {
-            Some(readers) => readers,
-            None => self.now()?,
-        };
+        // Anew: the service may have been restarted while the person typed.
+        let readers = self.now()?;
         let places = self.found.as_ref().map_or_else(|| readers.with_card(), |found| vec![found.clone()]);
         let done = self.first(&readers, places, talk, act);
         self.readers = Some(readers);
@@ -192,10 +190,14 @@ impl Finder {
         let clear = matches!(said.code, Code::TokenAbsent | Code::NoReader)
             || fault == RESET
             || fault == Fault::Service(pcsc::Error::SharingViolation);
-        if !clear && readers.has_lost(reader) {
-            return refusals::of_fault(Fault::Service(pcsc::Error::RemovedCard), &self.name);
+        if clear {
+            return said;
         }
-        said
+        match readers.has_lost(reader) {
+            Ok(false) => said,
+            Ok(true) => refusals::of_fault(Fault::Service(pcsc::Error::RemovedCard), &self.name),
+            Err(stopped) => refusals::of_fault(stopped.into(), &self.name),
+        }
     }
 }
 

@@ -74,20 +74,30 @@ impl Readers {
         }
     }
 
-    /// Whether the card has left a reader, now or within [`REMOVAL`].
-    pub(in crate::token) fn has_lost(&self, reader: &CString) -> bool {
+    /// Whether the card has left a reader since the look, or does within [`REMOVAL`]. It may be back.
+    ///
+    /// # Errors
+    /// When the service has stopped.
+    pub(in crate::token) fn has_lost(&self, reader: &CString) -> Result<bool, pcsc::Error> {
+        let seen = self.states.iter().find(|state| state.name() == reader.as_c_str());
+        let seen = seen.map(ReaderState::event_count);
         let mut states = [ReaderState::new(reader.clone(), State::PRESENT | State::INUSE)];
         let until = std::time::Instant::now() + REMOVAL;
         loop {
             let left = until.saturating_duration_since(std::time::Instant::now());
             match self.context.get_status_change(left, &mut states) {
                 Ok(()) => {}
-                Err(pcsc::Error::Timeout) => return false,
+                Err(pcsc::Error::Timeout) => return Ok(false),
+                Err(error @ (pcsc::Error::NoService | pcsc::Error::ServiceStopped)) => return Err(error),
                 // The reader went with its card.
-                Err(_) => return true,
+                Err(_) => return Ok(true),
             }
-            if !states.iter().all(|state| state.event_state().contains(State::PRESENT)) {
-                return true;
+            let is_there = |state: &ReaderState| {
+                state.event_state().contains(State::PRESENT)
+                    && seen.is_none_or(|seen| seen == state.event_count())
+            };
+            if !states.iter().all(is_there) {
+                return Ok(true);
             }
             states.iter_mut().for_each(ReaderState::sync_current_state);
         }
