@@ -1,7 +1,7 @@
 //! A private `pcscd` with the `vpcd` reader, one per test.
 //!
 //! Promises: a daemon of its own on a Unix socket of its own (given to the code under test as
-//! `[token] pcsc_socket` or `PCSCLITE_CSOCK_NAME`), two empty readers on free ports, ready when
+//! `[token] pcsc_socket` or `PCSCLITE_CSOCK_NAME`), two empty readers (or more) on free ports, ready when
 //! [`Pcscd::start`] returns, stopped without traces when dropped, and also when the test is
 //! killed. Any number of them
 //! run side by side, as root or as an ordinary user. Where something is missing the test fails with
@@ -115,29 +115,10 @@ impl Pcscd {
             driver.display()
         );
         fs::write(dir.path().join("conf/vpcd"), conf).expect("the reader's configuration can be written");
-
-        let listener =
-            UnixListener::bind(dir.path().join("s")).expect("a Unix socket can be made in our directory");
-        fs::set_permissions(dir.path().join("s"), fs::Permissions::from_mode(0o600))
-            .expect("our socket is ours");
-        let (ours, theirs) = UnixStream::pair().expect("a pair of sockets can be made");
-        let errors = theirs.try_clone().expect("a socket can be shared");
-        let daemon = Command::new("sh")
-            .args(["-c", BECOME, "sh"])
-            .arg(dir.path())
-            .arg(pcscd)
-            .arg(BECOME)
-            .stdin(Stdio::from(OwnedFd::from(listener)))
-            .stdout(Stdio::from(OwnedFd::from(theirs)))
-            .stderr(Stdio::from(OwnedFd::from(errors)))
-            .spawn()
-            .expect("sh can be started");
-
-        let log = Arc::new(Log::default());
-        log.follow(ours.try_clone().expect("a socket can be shared"));
+        let Started { daemon, leash, log } = Started::in_dir(dir.path(), pcscd);
 
         let found = log.wait_for(&["daemon ready", "Could not initialize", "Could not bind"], PATIENCE);
-        let running = Self { daemon, leash: ours, dir, port, log, slots: Arc::default(), _claim: claim };
+        let running = Self { daemon, leash, dir, port, log, slots: Arc::default(), _claim: claim };
         match found {
             Some("daemon ready") if running.readers().len() == 2 => Some(running),
             Some(_) => None,
@@ -207,8 +188,41 @@ impl Pcscd {
     }
 }
 
-impl Drop for Pcscd {
-    fn drop(&mut self) {
+/// What is new at each start of a daemon.
+struct Started {
+    daemon: Child,
+    leash: UnixStream,
+    log: Arc<Log>,
+}
+
+impl Started {
+    /// Starts the daemon on the socket `s` of its directory.
+    fn in_dir(dir: &Path, pcscd: &Path) -> Self {
+        let socket = dir.join("s");
+        let listener = UnixListener::bind(&socket).expect("a Unix socket can be made in our directory");
+        fs::set_permissions(&socket, fs::Permissions::from_mode(0o600)).expect("our socket is ours");
+        let (leash, theirs) = UnixStream::pair().expect("a pair of sockets can be made");
+        let errors = theirs.try_clone().expect("a socket can be shared");
+        let daemon = Command::new("sh")
+            .args(["-c", BECOME, "sh"])
+            .arg(dir)
+            .arg(pcscd)
+            .arg(BECOME)
+            .stdin(Stdio::from(OwnedFd::from(listener)))
+            .stdout(Stdio::from(OwnedFd::from(theirs)))
+            .stderr(Stdio::from(OwnedFd::from(errors)))
+            .spawn()
+            .expect("sh can be started");
+        let log = Arc::new(Log::default());
+        log.follow(leash.try_clone().expect("a socket can be shared"));
+        Self { daemon, leash, log }
+    }
+}
+
+impl Pcscd {
+    /// Stops the daemon, as `systemctl stop` does; its cards are without a reader until
+    /// [`Pcscd::go_on`] and [`crate::card::Card::reinsert`].
+    pub fn stop(&mut self) {
         // The guard sees the end of file and stops the daemon. An error means that both have ended.
         let _ = self.leash.shutdown(Shutdown::Write);
         let deadline = Instant::now() + Duration::from_secs(3);
@@ -218,6 +232,25 @@ impl Drop for Pcscd {
         // After a clean end both do nothing.
         let _ = self.daemon.kill();
         let _ = self.daemon.wait();
+        // An error means that it has been stopped before.
+        let _ = fs::remove_file(self.socket());
+    }
+
+    /// Starts the daemon anew after [`Pcscd::stop`], on the same socket and with the same readers.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn go_on(&mut self) {
+        let Started { daemon, leash, log } = Started::in_dir(self.dir.path(), &find_pcscd());
+        (self.daemon, self.leash, self.log) = (daemon, leash, log);
+        let ready = self.log.wait_for(&["daemon ready"], PATIENCE).is_some() && self.readers().len() == 2;
+        assert!(ready, "pcscd did not start again; it said:\n{}", self.log.text());
+    }
+}
+
+impl Drop for Pcscd {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 
