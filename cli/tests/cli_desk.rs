@@ -265,7 +265,9 @@ fn status_tells_both_versions_and_doctor_finds_a_key_in_plain_text() {
     }
     std::fs::create_dir(agent.dir.path().join(".aws")).unwrap();
     std::fs::write(agent.dir.path().join(".aws/credentials"), "[a]\naws_access_key_id = AKIAX\n").unwrap();
-    let output = agent.signet(&["doctor", "-o", "json"]).output().unwrap();
+    // nobody listens there: the clock is not compared with that of the real AWS
+    let mut doctor = agent.signet(&["doctor", "-o", "json"]);
+    let output = doctor.env("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9").output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let found = json_of(&output);
     let checks: Vec<&str> =
@@ -277,8 +279,12 @@ fn status_tells_both_versions_and_doctor_finds_a_key_in_plain_text() {
 #[test]
 fn doctor_and_completion_need_no_agent() {
     let home = tempfile::tempdir().unwrap();
-    let output =
-        signet(&["doctor"]).env("HOME", home.path()).env("SIGNET_SOCK", "/nonexistent/s").output().unwrap();
+    let output = signet(&["doctor"])
+        .env("HOME", home.path())
+        .env("SIGNET_SOCK", "/nonexistent/s")
+        .env("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9")
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stdout).contains("wrong    agent: no agent at /nonexistent/s"));
     for shell in ["bash", "zsh", "fish"] {

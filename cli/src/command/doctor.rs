@@ -102,23 +102,26 @@ fn look(cx: &Context) -> Vec<Finding> {
             None
         }
     };
-    findings.extend(hardware(cx, status.as_ref(), &machine));
+    let house = status.as_ref().map_or_else(House::empty, |_| House::look(cx));
+    findings.extend(hardware(cx, status.as_ref(), &house, &machine));
     findings.extend(prompt::look(cx, &machine));
-    let mut house = House::default();
-    if let Some(status) = &status {
-        findings.extend(places::look(cx, status));
-        house = House::look(cx, &mut findings);
-    }
+    findings.extend(status.iter().flat_map(|status| places::look(cx, status)));
     findings.push(clock::look(cx, &house.region(), &machine));
-    findings.extend(house.judge());
+    if status.is_some() {
+        findings.extend(house.judge());
+    }
     findings.extend(aws(&house.vault()));
     findings
 }
 
 /// The PC/SC service, and the readers behind it.
-fn hardware(cx: &Context, status: Option<&Status>, machine: &Machine) -> Vec<Finding> {
+fn hardware(cx: &Context, status: Option<&Status>, house: &House, machine: &Machine) -> Vec<Finding> {
     if status.is_some_and(|status| !service::needed(&status.kinds)) {
-        return vec![Finding::ok("pcscd", "not needed: the configuration names no kind of hardware")];
+        let mut findings =
+            vec![Finding::ok("pcscd", "not needed: the configuration names no kind of hardware")];
+        findings
+            .extend(house.tokens.as_ref().err().map(|refusal| untold("token", refusal, "signet token list")));
+        return findings;
     }
     let restart = status.map(|status| Keeper::of(status, cx.client().socket()).restart(machine, status));
     let answer = service::look(status, &restart.unwrap_or_default(), machine);
@@ -127,46 +130,50 @@ fn hardware(cx: &Context, status: Option<&Status>, machine: &Machine) -> Vec<Fin
     if let Some(status) = status {
         let agent = machine::user(status.uid).unwrap_or_else(|| status.uid.to_string());
         let usb = usb::look();
-        let look = service::Look { seen: &there(cx), answers, agent: &agent, usb: &usb };
+        let look = service::Look { seen: &house.there(cx), answers, agent: &agent, usb: &usb };
         findings.extend(service::readers(&look, machine));
     }
     findings
 }
 
-/// The tokens that are there. Asks nothing, spends nothing.
-fn there(cx: &Context) -> Result<Vec<Seen>, Refusal> {
-    match cx.manage(EnrolAct::List)? {
-        Some(Managed::Seen { tokens }) => Ok(tokens),
-        Some(Managed::Enrolled { .. } | Managed::Done) | None => Ok(Vec::new()),
-    }
-}
-
-/// What the agent keeps.
-#[derive(Default)]
+/// What the agent keeps: what it does not tell, and why.
 struct House {
-    tokens: Vec<TokenInfo>,
-    keys: Option<Keys>,
+    tokens: Result<Vec<TokenInfo>, Refusal>,
+    keys: Result<Keys, Refusal>,
 }
 
 impl House {
-    /// Asks the agent; what it does not tell is a finding.
-    fn look(cx: &Context, findings: &mut Vec<Finding>) -> Self {
-        let why = "what is not told cannot be looked at";
-        let tokens = cx.get::<Tokens>("/v1/tokens").map_or_else(
-            |refusal| {
-                findings.push(Finding::wrong("token", refusal.message, why, "signet token list"));
-                Vec::new()
-            },
-            |tokens| tokens.tokens,
-        );
-        let keys = known(cx).map_err(|refusal| {
-            findings.push(Finding::wrong("keys", refusal.message, why, "signet list"));
-        });
-        Self { tokens, keys: keys.ok() }
+    /// Asks the agent.
+    fn look(cx: &Context) -> Self {
+        Self { tokens: cx.get::<Tokens>("/v1/tokens").map(|tokens| tokens.tokens), keys: known(cx) }
+    }
+
+    /// Without an agent.
+    fn empty() -> Self {
+        let keys = Keys { version: VERSION, keys: Vec::new(), refused: Vec::new() };
+        Self { tokens: Ok(Vec::new()), keys: Ok(keys) }
+    }
+
+    /// The tokens that are there; where none is known to be, the agent is asked why. Asks the person
+    /// nothing, and spends nothing.
+    fn there(&self, cx: &Context) -> Result<Vec<Seen>, Refusal> {
+        let tokens = self.tokens.as_ref().map_err(Clone::clone)?;
+        let seen: Vec<Seen> = tokens.iter().filter_map(|token| token.seen.clone()).collect();
+        if seen.iter().any(|token| token.reader.is_some()) {
+            return Ok(seen);
+        }
+        match cx.manage(EnrolAct::List)? {
+            Some(Managed::Seen { tokens }) => Ok(tokens),
+            Some(Managed::Enrolled { .. } | Managed::Done) | None => Ok(Vec::new()),
+        }
+    }
+
+    fn tokens(&self) -> &[TokenInfo] {
+        self.tokens.as_deref().unwrap_or_default()
     }
 
     fn keys(&self) -> &[KeyInfo] {
-        self.keys.as_ref().map(|keys| keys.keys.as_slice()).unwrap_or_default()
+        self.keys.as_ref().map_or(&[], |keys| keys.keys.as_slice())
     }
 
     /// The region whose STS is asked for the time: the environment's, else where the keys are at home.
@@ -178,23 +185,31 @@ impl House {
     }
 
     fn judge(&self) -> Vec<Finding> {
-        let mut findings = token::look(&self.tokens, self.keys());
-        if let Some(Keys { keys, refused, .. }) = &self.keys {
-            let iam = endpoint::overridden("iam");
-            findings.extend(keys::look(&keys::Facts {
-                keys,
-                refused,
-                tokens: &self.tokens,
-                now: OffsetDateTime::now_utc(),
-                iam: iam.as_deref(),
-            }));
+        let mut findings = token::look(self.tokens(), self.keys());
+        match &self.keys {
+            Ok(Keys { keys, refused, .. }) => {
+                let iam = endpoint::overridden("iam");
+                findings.extend(keys::look(&keys::Facts {
+                    keys,
+                    refused,
+                    tokens: self.tokens(),
+                    now: OffsetDateTime::now_utc(),
+                    iam: iam.as_deref(),
+                }));
+            }
+            Err(refusal) => findings.push(untold("keys", refusal, "signet list")),
         }
         findings
     }
 
     fn vault(&self) -> Vault<'_> {
-        Vault { keys: self.keys(), ready: self.tokens.iter().any(|token| token.recipient.is_some()) }
+        Vault { keys: self.keys(), ready: self.tokens().iter().any(|token| token.recipient.is_some()) }
     }
+}
+
+/// What the agent does not tell.
+fn untold(check: &'static str, refusal: &Refusal, hint: &str) -> Finding {
+    Finding::wrong(check, refusal.message.clone(), "what is not told cannot be looked at", hint)
 }
 
 /// The files of the AWS tools, and the console's downloads.

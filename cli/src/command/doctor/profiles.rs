@@ -20,6 +20,10 @@ pub(super) fn look(files: &Files, config: &Ini, credentials: &Ini) -> Vec<Findin
 }
 
 fn variables(is_set: impl Fn(&str) -> bool) -> Vec<Finding> {
+    // a shell of `signet exec` has its session credentials there on purpose
+    if is_set("SIGNET_KEY") && is_set("AWS_SESSION_TOKEN") {
+        return vec![Finding::ok("profiles", "session credentials of signet exec are set here")];
+    }
     let set = WINNING.into_iter().filter(|name| is_set(name));
     set.map(|name| {
         let what = format!("{name} is set here, and wins over every profile");
@@ -76,6 +80,7 @@ fn key_of(config: &Ini, profile: &str) -> Option<String> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
+    use crate::command::doctor::Level;
     use zeroize::Zeroizing;
 
     fn ini(text: &str) -> Ini {
@@ -111,5 +116,7 @@ mod tests {
         let found = variables(|name| name == "AWS_SECRET_ACCESS_KEY");
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].hint.as_deref(), Some("unset AWS_SECRET_ACCESS_KEY"));
+        let inside = variables(|_| true);
+        assert!(inside.iter().all(|it| it.level == Level::Ok), "{inside:?}");
     }
 }

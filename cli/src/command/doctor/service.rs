@@ -11,6 +11,8 @@ use std::io::ErrorKind;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
+/// The hint of a refusal that leads here.
+const HERE: &str = "signet doctor";
 /// Where pcscd listens.
 const SYSTEM: &str = "/run/pcscd/pcscd.comm";
 
@@ -89,30 +91,45 @@ pub(super) struct Look<'a> {
 /// Whether the agent is let in, and whether there is anything to use.
 pub(super) fn readers(look: &Look<'_>, machine: &Machine) -> Vec<Finding> {
     match look.seen {
-        Ok(seen) if seen.iter().any(|token| token.reader.is_some()) => Vec::new(),
-        Ok(_) => {
-            let missing = usb::unseen(look.usb, machine);
-            if !missing.is_empty() {
-                return missing;
-            }
-            let reader = if look.usb.iter().any(|it| it.ccid) { "" } else { ", and USB shows no reader" };
-            let what = format!("no token is plugged in{reader}");
-            let why = "no use is possible until one is; plug it in, then look again";
-            vec![Finding::warning("readers", what, why, "signet token list")]
-        }
-        // it answers to us and not to the agent: polkit let us connect, and the agent no further
-        Err(refusal) if refusal.code == Code::NoReader && look.answers => {
+        Ok(seen) if seen.iter().any(|token| token.reader.is_some()) => unreadable(seen),
+        Ok(_) => absent(look, machine),
+        // that the service is down is said already
+        Err(refusal) if refusal.code == Code::NoReader && !look.answers => Vec::new(),
+        // what is sent here by its hint was refused by polkit: anybody may connect, and gets no further
+        Err(refusal) if refusal.code == Code::NoReader && refusal.hint.as_deref() == Some(HERE) => {
             let what = format!("the pc/sc service does not let the agent (user {}) use cards", look.agent);
             let why = "polkit lets only who sits at the machine use cards, unless a rule says otherwise";
             vec![Finding::wrong("access", what, why, rule(look.agent, machine))]
         }
         Err(refusal) => {
-            let hint = refusal.hint.clone().filter(|hint| hint != "signet doctor");
+            let hint = refusal.hint.clone().filter(|hint| hint != HERE && refusal.code != Code::NoReader);
             let hint = hint.unwrap_or_else(|| machine.restart_pcscd());
             let why = "which tokens are there, and how they are, could not be found out";
             vec![Finding::wrong("readers", refusal.message.clone(), why, hint)]
         }
     }
+}
+
+/// Nothing is there that could be used.
+fn absent(look: &Look<'_>, machine: &Machine) -> Vec<Finding> {
+    let missing = usb::unseen(look.usb, machine);
+    if !missing.is_empty() {
+        return missing;
+    }
+    let reader = if look.usb.iter().any(|it| it.ccid) { "" } else { ", and USB shows no reader" };
+    let what = format!("no token is plugged in{reader}");
+    let why = "no use is possible until one is; plug it in, then look again";
+    vec![Finding::warning("readers", what, why, "signet token list")]
+}
+
+/// Readers whose card could not be asked: what the agent's look noted beside the first one that could.
+fn unreadable(seen: &[Seen]) -> Vec<Finding> {
+    let notes = seen.iter().flat_map(|token| &token.details).filter(|(name, _)| name.starts_with("reader "));
+    let finding = |(reader, message): &(String, String)| {
+        let why = "if it is one of your tokens, it is not found while that lasts";
+        Finding::warning("readers", format!("{reader}: {message}"), why, "signet token list")
+    };
+    notes.map(finding).collect()
 }
 
 /// Where rules of this machine lie (polkit(8)).
@@ -168,7 +185,7 @@ mod tests {
 
     #[test]
     fn an_agent_that_is_not_let_in_gets_a_rule() {
-        let refused = Err(Refusal::bare(Code::NoReader, "no"));
+        let refused = Err(Refusal::new(Code::NoReader, "no", HERE));
         let look = Look { seen: &refused, answers: true, agent: "signet", usb: &[] };
         let found = &readers(&look, &PLAIN)[0];
         assert_eq!((found.level, found.check), (Level::Wrong, "access"));
@@ -176,7 +193,10 @@ mod tests {
         assert!(hint.ends_with("| sudo tee /etc/polkit-1/rules.d/50-signet.rules"), "{hint}");
         assert!(hint.contains("subject.user == \"signet\""), "{hint}");
         let away = Look { answers: false, ..look };
-        assert_eq!(readers(&away, &PLAIN)[0].check, "readers", "a service that is down denies nobody");
+        assert_eq!(readers(&away, &PLAIN), [], "a service that is down denies nobody");
+        let broken = Err(Refusal::new(Code::NoReader, "no", "sudo apt install pcscd"));
+        let found = &readers(&Look { seen: &broken, answers: true, ..away }, &PLAIN)[0];
+        assert_eq!(found.hint.as_deref(), Some("sudo systemctl restart pcscd.socket pcscd.service"));
     }
 
     #[test]
@@ -187,6 +207,17 @@ mod tests {
             code.collect::<String>().split_whitespace().collect::<String>()
         };
         assert_eq!(flat(packaged), flat(&text("signet")));
+    }
+
+    #[test]
+    fn a_card_that_cannot_be_asked_is_named_beside_one_that_can() {
+        let mut good = seen("42");
+        good.details =
+            vec![("slot 95".into(), "x".into()), ("reader B".into(), "another program has it".into())];
+        let both = Ok(vec![good]);
+        let look = Look { seen: &both, answers: true, agent: "me", usb: &[] };
+        let found = readers(&look, &PLAIN);
+        assert_eq!((found.len(), found[0].message.as_str()), (1, "reader B: another program has it"));
     }
 
     #[test]
