@@ -14,62 +14,17 @@
 
 #![forbid(unsafe_code)]
 
+mod error;
+
+pub use error::DiskError;
+
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
-use signet_protocol::{Code, Refusal};
 use std::fs::{DirBuilder, File};
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-
-/// Why a file or directory was not read or written.
-#[derive(Debug)]
-pub enum DiskError {
-    /// The system said no.
-    Io {
-        /// What was tried.
-        what: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// It is not as we would have made it: somebody else's, a link, open to others.
-    NotOurs {
-        /// What.
-        path: PathBuf,
-        /// How it differs.
-        why: String,
-        /// The command that repairs it, where one does.
-        hint: Option<String>,
-    },
-}
-
-impl std::fmt::Display for DiskError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Io { what, path, source } => write!(f, "cannot {what} {}: {source}", path.display()),
-            Self::NotOurs { path, why, hint: _ } => write!(f, "{} {why}", path.display()),
-        }
-    }
-}
-
-impl std::error::Error for DiskError {}
-
-impl From<DiskError> for Refusal {
-    fn from(error: DiskError) -> Self {
-        let message = error.to_string();
-        match error {
-            DiskError::Io { source, path, .. } if source.kind() == io::ErrorKind::StorageFull => {
-                Self::new(Code::Internal, message, format!("df {}", path.display()))
-            }
-            DiskError::Io { .. } => Self::bare(Code::Internal, message),
-            DiskError::NotOurs { hint: Some(hint), .. } => Self::new(Code::Rollback, message, hint),
-            DiskError::NotOurs { hint: None, .. } => Self::bare(Code::Rollback, message),
-        }
-    }
-}
 
 /// A directory of ours, held open.
 #[derive(Debug)]
@@ -314,6 +269,7 @@ fn denied(path: &Path, what: &'static str, error: Errno) -> DiskError {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
+    use signet_protocol::Refusal;
     use std::fs;
     use std::os::unix::fs::{PermissionsExt as _, symlink};
 

@@ -118,6 +118,10 @@ pub fn ready(flags: &Serve) -> Result<Ready, Failed> {
     }
     let deed = log.last(house::is_deed).map_err(Refusal::from)?;
     vault.resume(log.head().seq, deed).map_err(Refusal::from)?;
+    if let Err(stale) = vault.check_fresh() {
+        // It serves all the same: somebody has to tell why nothing works, and show the log.
+        eprintln!("signet-agent: error: {}", Refusal::from(stale));
+    }
     let (reach, admits) = if places.system {
         (Reach::Group, Admits::Connected)
     } else {

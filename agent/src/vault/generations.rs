@@ -42,7 +42,8 @@ impl Vault {
 
     /// Takes the next generation of a record, if the one on disk is still the one whose header is
     /// `old_header`, and the new one says exactly what was ordered. Where it is sealed to fewer
-    /// tokens, the key is marked to be rotated at AWS, and no older copy of it stays in the trash.
+    /// tokens, the key is marked to be rotated at AWS; then, and where the key itself is elsewhere than
+    /// before, no older copy of it stays in the trash.
     ///
     /// # Errors
     /// [`VaultError::Conflict`] when the record was replaced meanwhile; [`VaultError::Unfit`],
@@ -86,15 +87,15 @@ impl Vault {
         let (before, after) = (serials(&old.meta), serials(&record.meta));
         after.difference(&before).try_for_each(|added| self.check_not_lost(added))?;
         let dropped: Vec<String> = before.difference(&after).map(|serial| (*serial).to_owned()).collect();
-        if dropped.is_empty() {
-            self.put(name, &record, |_| {})?;
-        } else {
-            // First: once the drop is acknowledged, no copy is left. Should it fail after this, copies
-            // of what is still in force are gone.
+        if !dropped.is_empty() || record.meta.custody != old.meta.custody {
+            // First: once this is acknowledged, no copy is left that a dropped token opens, or that
+            // holds a key which is now in tokens alone. Should the rest fail, copies of what is still
+            // in force are gone.
             self.empty_trash_of(&record.meta.access_key_id)?;
-            let date = clock::day(&clock::rfc3339(now)).to_owned();
-            self.put(name, &record, |key| key.dropping = Some(Dropping { date, serials: dropped }))?;
         }
+        let date = clock::day(&clock::rfc3339(now)).to_owned();
+        let dropping = (!dropped.is_empty()).then_some(Dropping { date, serials: dropped });
+        self.put(name, &record, |key| key.dropping = dropping)?;
         Ok(record)
     }
 

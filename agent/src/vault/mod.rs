@@ -220,7 +220,11 @@ impl Vault {
         Ok(self.dir.write(STATE, &bytes)?)
     }
 
-    fn check_fresh(&self) -> Result<(), VaultError> {
+    /// Refuses while `state.json` is older than the audit log.
+    ///
+    /// # Errors
+    /// [`VaultError::Stale`].
+    pub fn check_fresh(&self) -> Result<(), VaultError> {
         if self.stale { Err(VaultError::Stale(self.dir.path().to_owned())) } else { Ok(()) }
     }
 

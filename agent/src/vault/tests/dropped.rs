@@ -1,6 +1,7 @@
 //! Lost and dropped tokens: what is marked, what is gone, what is refused.
 
 use super::*;
+use signet_protocol::record::Holder;
 
 impl House {
     /// A key that the tokens 1234 and 5 open.
@@ -152,4 +153,34 @@ fn a_key_whose_record_could_not_be_read_is_marked_when_the_loss_is_told_again() 
     fs::write(house.at("keys/prod.age"), good).unwrap();
     house.vault().lose_token("5", at(90_000)).unwrap();
     assert!(house.rotate("prod").unwrap().starts_with("2027-01-15 token 5 was lost"), "the day of the loss");
+}
+
+#[test]
+fn a_key_that_goes_into_tokens_leaves_no_copy_of_it_in_the_trash() {
+    let mut house = House::with_two_tokens("prod");
+    house.add("before").unwrap();
+    house.vault().remove("before", at(0)).unwrap();
+    let old = house.vault().record("prod").unwrap();
+    let mut meta = house.following(&old);
+    meta.custody = Custody::InToken;
+    let holder = |serial: &str| Holder {
+        kind: "yubikey-oath".to_owned(),
+        serial: serial.to_owned(),
+        device: "0123456789abcdef".to_owned(),
+        credential: "signet-prod".to_owned(),
+        access_code: true,
+        check: "ab".repeat(32),
+    };
+    let mut commit = |house: &mut House, holders: Vec<Holder>| {
+        meta.holders = holders;
+        house.vault().commit_next("prod", &old.header_sha256, &sealed(&meta), &meta, at(0))
+    };
+    // A holder that does not open the record, one twice, and none at all.
+    for holders in [vec![holder("77")], vec![holder("5"), holder("5")], Vec::new()] {
+        assert!(matches!(commit(&mut house, holders), Err(VaultError::Unfit(_))));
+    }
+    assert_eq!(fs::read_dir(house.at("trash")).unwrap().count(), 1);
+    commit(&mut house, vec![holder("5")]).unwrap();
+    assert_eq!(fs::read_dir(house.at("trash")).unwrap().count(), 0);
+    assert_eq!(house.rotate("prod"), None);
 }
