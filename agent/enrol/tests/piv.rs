@@ -437,6 +437,34 @@ fn list_and_info_tell_without_a_pin() {
 }
 
 #[test]
+fn a_list_tells_of_the_slots_that_the_vault_has_and_of_the_code_of_the_other_applet() {
+    let pcscd = Pcscd::start();
+    let card = Card::insert(&pcscd, Profile::v5_7_1());
+    let (token, _) = act(&pcscd).answer(FACTORY).enrolled();
+    let other = Card::insert(&pcscd, Profile::v5_2_7().without_oath());
+    let mut gone = token.recipient.clone();
+    gone.slot = "94".to_owned();
+    let list = |known: &[_]| {
+        let list = Act::new(KIND, EnrolAct::List).on(&pcscd).knowing(known).alone();
+        list.answer(&[]).seen()
+    };
+    card.clear_events();
+    let seen = list(&[token.recipient.clone(), gone]);
+    let told = |slot: &str, line: &str| (format!("slot {slot}"), line.to_owned());
+    let line = "P-256, made on the token, PIN always, touch always";
+    assert_eq!(seen[0].details, [told("95", line), told("94", "empty")]);
+    assert_eq!(seen.iter().map(|token| token.oath_code).collect::<Vec<_>>(), [Some(false), None]);
+    card.set_oath_code(Some("secret"));
+    assert_eq!(list(&[])[0].oath_code, Some(true));
+    assert_eq!(list(&[])[0].details, [], "nothing of what is not the vault's");
+    assert_eq!((card.tries(), card.touches_asked()), ((3, 3), 0));
+    assert!(!card.oath_is_unlocked());
+    // nobody else's session was reset
+    assert!(!card.transcript().contains("* reset"), "{}", card.transcript());
+    drop(other);
+}
+
+#[test]
 fn nobody_answers_in_time() {
     let pcscd = Pcscd::start();
     let card = Card::insert(&pcscd, Profile::v5_7_1());
