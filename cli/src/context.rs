@@ -7,12 +7,12 @@
 //!   one question to the agent, with a typed reply. `cx.lines(path, |line| …)?`: one with many lines.
 //! - `cx.use_key(key, act, reason)?`: one use of a key with its whole conversation; ends with
 //!   [`Ended::Signed`] or [`Ended::Done`]. `cx.manage(act)?`: the same for an act of token management.
-//! - `cx.ask(kind, text)?`, `cx.confirm(text)?`, `cx.secret(text)?`: a question of our own.
+//! - `cx.ask(kind, text)?`, `cx.confirm(text)?`: a question of our own.
 //! - `cx.block_on(future)?`: everything else that waits. A signal ends it with `interrupted`.
 
 use crate::args::{Format, Global};
 use crate::client::Client;
-use crate::conversation::{self, Ended};
+use crate::conversation::{self, Ended, Laps};
 use crate::harden::Before;
 use crate::prompt::{Answer, Prompts, Question};
 use serde::Serialize;
@@ -92,6 +92,11 @@ impl Context {
         self.block_on(self.client().post(path, body))
     }
 
+    /// `POST` of nothing, for what the path alone says.
+    pub(crate) fn post_bare<T: DeserializeOwned>(&self, path: &str) -> Result<T, Refusal> {
+        self.block_on(self.client().post_bare(path))
+    }
+
     /// `DELETE` with a typed reply.
     pub(crate) fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, Refusal> {
         self.block_on(self.client().delete(path))
@@ -125,6 +130,17 @@ impl Context {
         reason: Option<String>,
         lease: Option<String>,
     ) -> Result<Ended, Refusal> {
+        self.use_key_timed(key, act, reason, lease).await.map(|(ended, _)| ended)
+    }
+
+    /// [`Context::use_key_async`], and how long each part of it took.
+    pub(crate) async fn use_key_timed(
+        &self,
+        key: &str,
+        act: UseAct,
+        reason: Option<String>,
+        lease: Option<String>,
+    ) -> Result<(Ended, Laps), Refusal> {
         let request = UseRequest {
             version: VERSION,
             key: key.to_owned(),
@@ -146,8 +162,10 @@ impl Context {
         let request = TokenRequest { version: VERSION, act, may_ask: self.prompts().available() };
         let start = conversation::Start { path: "/v1/tokens", key: "", body: &request, reason: None };
         match self.block_on(conversation::run(self.client(), self.prompts(), start))? {
-            Ended::Done(managed) => Ok(managed),
-            Ended::Signed(_) => Err(Refusal::bare(Code::Internal, "the agent answered another question")),
+            (Ended::Done(managed), _) => Ok(managed),
+            (Ended::Signed(_), _) => {
+                Err(Refusal::bare(Code::Internal, "the agent answered another question"))
+            }
         }
     }
 
@@ -159,12 +177,6 @@ impl Context {
     /// Yes or no; no is `interrupted`.
     pub(crate) fn confirm(&self, text: &str) -> Result<(), Refusal> {
         self.block_on(self.prompts().ask(&Question::new(PromptKind::Confirm, text))).map(drop)
-    }
-
-    /// The AWS secret that is being added: from the terminal or pinentry only, because the contract
-    /// names no kind of question under which an askpass program could give it.
-    pub(crate) fn secret(&self, text: &str) -> Result<Answer, Refusal> {
-        self.block_on(self.prompts().secret(text))
     }
 
     fn runtime(&self) -> Result<&Runtime, Refusal> {

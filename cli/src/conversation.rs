@@ -4,7 +4,10 @@
 //! key of its question, and bound to exactly the bytes that were sent; a question or notice goes when
 //! the use goes. Must not know what the use is for.
 
+mod laps;
 mod shown;
+
+pub(crate) use laps::{Laps, Part};
 
 use crate::client::{Client, Lines, encode};
 use crate::prompt::{Answer, Notice, NoticeKind, Prompts, Question};
@@ -16,6 +19,7 @@ use signet_envelope::hpke;
 use signet_protocol::api::{self, Signed, UseEvent};
 use signet_protocol::child::{Managed, Prompt, WaitingFor};
 use signet_protocol::{Code, PromptKind, Refusal, prompt};
+use std::time::Instant;
 
 /// How a use ended well.
 #[derive(Debug)]
@@ -38,12 +42,13 @@ pub(crate) struct Start<'a, B> {
     pub(crate) reason: Option<&'a str>,
 }
 
-/// Runs one use to its end.
+/// Runs one use to its end; tells how it ended, and how long each part of it took.
 pub(crate) async fn run<B: Serialize>(
     client: &Client,
     prompts: &Prompts,
     start: Start<'_, B>,
-) -> Result<Ended, Refusal> {
+) -> Result<(Ended, Laps), Refusal> {
+    let laps = Laps::begin(Instant::now());
     let body = encode(start.body)?;
     // the child computes the same from its order: an answer opens only for what was sent here
     let subject = ring::digest::digest(&ring::digest::SHA256, &prompt::subject_input(start.key, &body));
@@ -57,7 +62,9 @@ pub(crate) async fn run<B: Serialize>(
         subject,
         reason: start.reason,
         use_id: String::new(),
+        action: String::new(),
         about: String::new(),
+        laps,
         last_try_confirmed: false,
     };
     talk.run().await.map_err(|refusal| hinted(refusal, start.key))
@@ -71,12 +78,14 @@ struct Talk<'a> {
     subject: [u8; 32],
     reason: Option<&'a str>,
     use_id: String,
+    action: String,
     about: String,
+    laps: Laps,
     last_try_confirmed: bool,
 }
 
 impl Talk<'_> {
-    async fn run(mut self) -> Result<Ended, Refusal> {
+    async fn run(mut self) -> Result<(Ended, Laps), Refusal> {
         let mut notice: Option<Notice> = None;
         let mut ahead: Option<UseEvent> = None;
         loop {
@@ -91,10 +100,14 @@ impl Talk<'_> {
             if let Some(notice) = notice.take() {
                 notice.take_away().await;
             }
+            if let Some(part) = laps::after(&event) {
+                self.laps.enter(part, Instant::now());
+            }
             match event {
                 UseEvent::Accepted(accepted) => {
                     self.about = shown::accepted(&accepted, self.reason);
                     self.use_id = accepted.id;
+                    self.action = accepted.action;
                     self.prompts.show(&self.about);
                 }
                 UseEvent::Queued { place } => {
@@ -105,16 +118,27 @@ impl Talk<'_> {
                         Some(self.notice(NoticeKind::Waiting, &shown::waiting(what, &tokens), Some(seconds)));
                 }
                 UseEvent::Touch { n, of, token, seconds } => {
-                    notice =
-                        Some(self.notice(NoticeKind::Touch, &shown::touch(n, of, &token), Some(seconds)));
+                    notice = Some(self.notice(
+                        NoticeKind::Touch,
+                        &shown::touch(n, of, &token, &self.action),
+                        Some(seconds),
+                    ));
                 }
                 UseEvent::Touched {} => {}
-                UseEvent::Prompt(prompt) => ahead = self.answer(&prompt).await?,
-                UseEvent::Signed(signed) => return Ok(Ended::Signed(signed)),
-                UseEvent::Done { managed } => return Ok(Ended::Done(managed)),
+                UseEvent::Prompt(prompt) => {
+                    ahead = self.answer(&prompt).await?;
+                    self.laps.enter(Part::Signature, Instant::now());
+                }
+                UseEvent::Signed(signed) => return Ok(self.ended(Ended::Signed(signed))),
+                UseEvent::Done { managed } => return Ok(self.ended(Ended::Done(managed))),
                 UseEvent::Refused { error } => return Err(error),
             }
         }
+    }
+
+    fn ended(mut self, ended: Ended) -> (Ended, Laps) {
+        self.laps.end(Instant::now());
+        (ended, self.laps)
     }
 
     /// Asks, seals and sends; an event that comes while the question stands takes it away.

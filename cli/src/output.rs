@@ -13,6 +13,7 @@ use serde::Serialize;
 use signet_protocol::refusal::Failure;
 use signet_protocol::{Code, Refusal};
 use std::io::{self, Write};
+use std::process::ExitCode;
 
 /// Where a failure document goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +94,15 @@ pub(crate) fn failure(refusal: &Refusal, format: Format, style: FailureStyle) {
             None => talk(&format!("error: {}", described(refusal))),
         },
     }
+}
+
+/// Tells what a check found, where the document does not, and gives the exit code.
+pub(crate) fn verdict(format: Format, found: Option<&Refusal>) -> ExitCode {
+    let Some(refusal) = found else { return ExitCode::SUCCESS };
+    if format != Format::Json {
+        failure(refusal, format, FailureStyle::Ordinary);
+    }
+    ExitCode::from(refusal.code.exit())
 }
 
 /// The message with the numbers that belong to it.

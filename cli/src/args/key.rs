@@ -76,6 +76,8 @@ pub(crate) enum PartitionArg {
 pub(crate) enum CustodyArg {
     /// In a record that a token opens
     Sealed,
+    /// In the tokens themselves, which compute with it
+    InToken,
 }
 
 /// Where the seed of a TOTP factor comes from.

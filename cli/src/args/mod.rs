@@ -4,11 +4,13 @@
 //! example. Must not know what a command does: `command` takes these structures as they are.
 
 mod aws;
+mod custody;
 mod key;
 mod log;
 mod token;
 
 pub(crate) use aws::{Configure, CredentialProcess, Exec, Forget, Request, SessionArgs, Sign};
+pub(crate) use custody::{Drill, Embed, Reseal, Restore, VerifyKey};
 pub(crate) use key::{
     Add, CustodyArg, FactorCommand, FactorKindCommand, KindArg, PartitionArg, PolicyCommand, Remove, Show,
     TotpSource,
@@ -77,6 +79,16 @@ pub(crate) enum Command {
     /// Remove a key from the vault
     #[command(visible_alias = "rm")]
     Remove(Remove),
+    /// Move a sealed key into its tokens, so that it is in no record any more
+    Embed(Embed),
+    /// Let other tokens open a key, or say that it was rotated
+    Reseal(Reseal),
+    /// Prove that each token of a key still does its part
+    Verify(VerifyKey),
+    /// Take a record without its state, such as a backup, into the vault
+    Restore(Restore),
+    /// Rehearse a use of a key, part by part
+    Drill(Drill),
     /// Manage second factors
     #[command(subcommand)]
     Factor(FactorCommand),

@@ -39,6 +39,9 @@ pub(crate) enum TokenCommand {
     /// Set a new PIN with the PUK
     #[command(after_help = "Example:\n  signet token unblock 12345678")]
     Unblock(Serial),
+    /// Refuse a lost token from now on, and say what to do about its keys
+    #[command(after_help = "Example:\n  signet token lost 12345678")]
+    Lost(Serial),
 }
 
 // One token.

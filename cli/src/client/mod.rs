@@ -63,6 +63,11 @@ impl Client {
         reply(self.send(Method::POST, path, encode(body)?).await?).await
     }
 
+    /// `POST` without a body, with a typed reply.
+    pub(crate) async fn post_bare<T: DeserializeOwned>(&self, path: &str) -> Result<T, Refusal> {
+        reply(self.send(Method::POST, path, Bytes::new()).await?).await
+    }
+
     /// `GET` whose reply is read line by line.
     pub(crate) async fn open_get(&self, path: &str) -> Result<Lines, Refusal> {
         stream(self.send(Method::GET, path, Bytes::new()).await?).await

@@ -7,15 +7,14 @@
 mod account;
 mod csv;
 mod facts;
-mod prove;
 mod seal;
 mod source;
 
-use super::Done;
 use super::factor::{new_seed, typed_seed};
 use super::show::{checked, find};
 use super::token::{fingerprint, named};
-use crate::args::{Add, Format, KindArg, TotpSource};
+use super::{Done, embed, identity};
+use crate::args::{Add, CustodyArg, Format, KindArg, TotpSource};
 use crate::clean;
 use crate::context::Context;
 use crate::output;
@@ -52,11 +51,31 @@ pub(crate) fn run(cx: &Context, args: &Add) -> Done {
     if args.no_verify {
         output::talk("aws was not asked whose key it is");
     } else {
-        prove::ask_aws(cx, &find(cx, name)?)?;
+        identity::prove(cx, &find(cx, name)?)?;
+    }
+    match args.custody {
+        CustodyArg::Sealed => {}
+        CustodyArg::InToken => into_tokens(cx, name)?,
     }
     remove_source(cx, args, &source)?;
     tell(cx, &find(cx, name)?)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Moves the key on into the tokens it was sealed to. Where that fails, it stands sealed.
+fn into_tokens(cx: &Context, name: &str) -> Result<(), Refusal> {
+    embed::write(cx, name, &[], true).map_err(|refusal| {
+        if let Some(hint) = &refusal.hint {
+            output::talk(&format!("hint: {hint}"));
+        }
+        Refusal {
+            message: format!("{name} stands sealed, and is not in the token yet: {}", refusal.message),
+            hint: Some(format!("signet embed {name}")),
+            ..refusal
+        }
+    })?;
+    embed::written(&find(cx, name)?);
+    Ok(())
 }
 
 /// Reads the key, shows to whom it goes, and seals it. The secret lives in here.

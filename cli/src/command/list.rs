@@ -1,7 +1,7 @@
 //! `signet list`: the keys of the vault, as their records describe them, and those whose record is
 //! refused. Opens nothing.
 
-use super::Done;
+use super::{Done, custody};
 use crate::context::Context;
 use crate::output;
 use serde::Serialize;
@@ -44,7 +44,19 @@ pub(crate) fn run(cx: &Context) -> Done {
     let document =
         List { version: VERSION, keys: keys.keys.iter().map(row).collect(), refused: &keys.refused };
     let rows: Vec<Vec<String>> = keys.keys.iter().map(cells).collect();
-    let names = ["name", "kind", "account", "access key id", "custody", "tokens", "factors", "last used"];
+    let names = [
+        "name",
+        "kind",
+        "account",
+        "access key id",
+        "custody",
+        "tokens",
+        "touches",
+        "factors",
+        "last used",
+        "drilled",
+        "rotate at aws",
+    ];
     output::table(cx.format(), &document, &names, &rows)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -87,10 +99,13 @@ fn cells(key: &KeyInfo) -> Vec<String> {
         kind(key.kind).to_owned(),
         key.account.clone().unwrap_or_else(unknown),
         key.access_key_id.clone(),
-        custody(key.custody).to_owned(),
+        custody::short(key),
         listed(&key.tokens),
+        key.touches.to_string(),
         listed(&key.factors),
         key.last_used.clone().unwrap_or_else(unknown),
+        key.drilled.clone().unwrap_or_else(unknown),
+        key.rotate.clone().unwrap_or_else(unknown),
     ]
 }
 
@@ -104,14 +119,6 @@ pub(super) fn kind(kind: KeyKind) -> &'static str {
     match kind {
         KeyKind::Root => "root",
         KeyKind::IamUser => "iam-user",
-    }
-}
-
-/// Where the secret is when nobody uses it, in plain words that fit a column.
-fn custody(custody: Custody) -> &'static str {
-    match custody {
-        Custody::Sealed => "sealed to the token",
-        Custody::InToken => "in the token",
     }
 }
 

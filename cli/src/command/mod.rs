@@ -8,20 +8,28 @@ mod audit;
 mod completion;
 mod configure;
 mod credential_process;
+mod custody;
 mod doctor;
+mod drill;
+mod embed;
 mod exec;
 mod factor;
 mod forget;
+mod identity;
 mod init;
 mod list;
+mod lost;
 mod policy;
 mod remove;
 pub(crate) mod request;
+mod reseal;
+mod restore;
 pub(crate) mod show;
 mod sign;
 mod status;
 mod token;
 pub(crate) mod usage;
+mod verify;
 
 use crate::args::{Command, Format};
 use crate::context::Context;
@@ -41,6 +49,11 @@ pub(crate) fn run(cx: &Context, command: Command) -> Done {
         Command::List => list::run(cx),
         Command::Show(args) => show::run(cx, &args),
         Command::Remove(args) => remove::run(cx, &args),
+        Command::Embed(args) => embed::run(cx, &args),
+        Command::Reseal(args) => reseal::run(cx, &args),
+        Command::Verify(args) => verify::run(cx, &args),
+        Command::Restore(args) => restore::run(cx, &args),
+        Command::Drill(args) => drill::run(cx, &args),
         Command::Factor(command) => factor::run(cx, &command),
         Command::Policy(command) => policy::run(cx, &command),
         Command::Sign(args) => sign::run(cx, &args),

@@ -1,13 +1,13 @@
 //! `signet show`: everything that is known of one key without opening it.
 
 use super::list::{kind, known, listed, partition, warn};
-use super::{Done, policy};
+use super::{Done, custody, policy};
 use crate::args::{Format, Show};
 use crate::context::Context;
 use crate::output;
 use serde::Serialize;
 use signet_protocol::api::{KeyInfo, Keys, RefusedKey};
-use signet_protocol::record::{Custody, is_key_name};
+use signet_protocol::record::{Holder, is_key_name};
 use signet_protocol::rule::Part;
 use signet_protocol::{Code, Refusal, VERSION};
 use std::process::ExitCode;
@@ -78,9 +78,13 @@ fn lines(key: &KeyInfo) -> Vec<(&'static str, String)> {
         ("account", unknown(&key.account)),
         ("partition", partition(key.partition).to_owned()),
         ("access key id", key.access_key_id.clone()),
-        ("custody", custody(key.custody).to_owned()),
+        ("custody", custody::long(key).to_owned()),
+        ("a use takes", custody::demands(key)),
         ("tokens", listed(&key.tokens)),
     ];
+    lines.extend(key.holders.iter().map(|holder| ("held by", held(holder))));
+    lines.extend(key.tokens.iter().map(|serial| ("verified", verified(key, serial))));
+    lines.push(("drilled", key.drilled.clone().unwrap_or_else(|| "never".to_owned())));
     for factor in &key.factor_details {
         let label = if factor.label.is_empty() { String::new() } else { format!(" ({})", factor.label) };
         lines.push(("factor", format!("{}{label}, since {}", factor.id, factor.created)));
@@ -103,11 +107,17 @@ fn lines(key: &KeyInfo) -> Vec<(&'static str, String)> {
     lines
 }
 
-/// Where the secret is, and where it comes to, in plain words.
-fn custody(custody: Custody) -> &'static str {
-    match custody {
-        Custody::Sealed => "sealed to the token; in one signer process for milliseconds a use",
-        Custody::InToken => "in the token, which computes with it; never on this machine",
+/// A token that holds the key, and what it asks for.
+fn held(Holder { serial, credential, access_code, .. }: &Holder) -> String {
+    let asks = if *access_code { "asks for an access code" } else { "asks for no access code" };
+    format!("token {serial}, as {credential}; {asks}")
+}
+
+/// When a token last proved that it does its part.
+fn verified(key: &KeyInfo, serial: &str) -> String {
+    match key.verified.get(serial) {
+        Some(when) => format!("token {serial} on {when}"),
+        None => format!("token {serial} never"),
     }
 }
 

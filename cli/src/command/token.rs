@@ -1,7 +1,6 @@
 //! `signet token …`: the tokens that open records.
 
-use super::Done;
-use super::done;
+use super::{Done, done, lost};
 use crate::args::{Format, TokenCommand};
 use crate::context::Context;
 use crate::output;
@@ -11,7 +10,7 @@ use serde::Serialize;
 use serde::de::IgnoredAny;
 use signet_envelope::{PublicKey, hex, sha256};
 use signet_protocol::api::{TokenInfo, Tokens};
-use signet_protocol::child::{EnrolAct, Managed, Seen, Token};
+use signet_protocol::child::{EnrolAct, Managed, Seen, Token, TokenName};
 use signet_protocol::record::Recipient;
 use signet_protocol::{Code, Refusal, VERSION};
 use std::process::ExitCode;
@@ -44,6 +43,7 @@ pub(crate) fn run(cx: &Context, command: &TokenCommand) -> Done {
             cx.manage(EnrolAct::Unblock { serial: checked(&args.serial)?.to_owned() })?;
             done(cx, &format!("set a new pin on token {}", args.serial))?;
         }
+        TokenCommand::Lost(args) => return lost::run(cx, &args.serial),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -92,8 +92,27 @@ fn place(slot: &str) -> String {
 
 /// What a person is told of an enrolled token.
 pub(super) fn named(token: &Recipient) -> String {
-    let Recipient { serial, label, .. } = token;
+    title(&TokenName { serial: token.serial.clone(), label: token.label.clone() })
+}
+
+/// Label and serial.
+pub(super) fn title(TokenName { serial, label }: &TokenName) -> String {
     if label.is_empty() { format!("token {serial}") } else { format!("{label} ({serial})") }
+}
+
+/// The same of a serial, as far as the vault knows it.
+pub(super) fn called(serial: &str, known: &[TokenInfo]) -> String {
+    let label = known.iter().find(|token| token.serial == serial).map(|token| token.label.clone());
+    title(&TokenName { serial: serial.to_owned(), label: label.unwrap_or_default() })
+}
+
+/// `a, b and c`.
+pub(super) fn joined(names: &[String], last: &str) -> String {
+    match names {
+        [] => "no token".to_owned(),
+        [one] => one.clone(),
+        [rest @ .., end] => format!("{} {last} {end}", rest.join(", ")),
+    }
 }
 
 /// The point of a recipient.
@@ -110,11 +129,11 @@ pub(super) fn fingerprint(key: &PublicKey) -> String {
 }
 
 fn list(cx: &Context) -> Result<(), Refusal> {
-    let tokens: Vec<TokenInfo> =
-        known(cx)?.into_iter().map(|token| TokenInfo { recipient: None, ..token }).collect();
+    let listed = |token| TokenInfo { recipient: None, policies: None, seen: None, ..token };
+    let tokens: Vec<TokenInfo> = known(cx)?.into_iter().map(listed).collect();
     let rows: Vec<Vec<String>> = tokens.iter().map(cells).collect();
     let document = Tokens { version: VERSION, tokens };
-    let names = ["serial", "kind", "label", "slot", "firmware", "attested", "present", "spki sha256"];
+    let names = ["serial", "kind", "label", "slot", "firmware", "attested", "present", "lost", "spki sha256"];
     output::table(cx.format(), &document, &names, &rows)
 }
 
@@ -140,6 +159,7 @@ fn cells(token: &TokenInfo) -> Vec<String> {
         text(&token.firmware),
         word(token.attested),
         word(token.present),
+        text(&token.lost),
         text(&token.spki_sha256),
     ]
 }
@@ -176,7 +196,7 @@ fn info(cx: &Context, serial: &str) -> Result<(), Refusal> {
 }
 
 /// A serial that may stand in a path.
-fn checked(serial: &str) -> Result<&str, Refusal> {
+pub(super) fn checked(serial: &str) -> Result<&str, Refusal> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     if !serial.is_empty() && serial.len() <= 64 && serial.bytes().all(fits) {
         Ok(serial)
@@ -192,6 +212,14 @@ fn another() -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_joined_as_they_are_read() {
+        let joined =
+            |names: &[&str]| joined(&names.iter().map(|&it| it.to_owned()).collect::<Vec<_>>(), "or");
+        assert_eq!(joined(&["a", "b", "c"]), "a, b or c");
+        assert_eq!((joined(&["a"]), joined(&[])), ("a".to_owned(), "no token".to_owned()));
+    }
 
     #[test]
     fn a_serial_cannot_leave_its_place_in_the_path() {

@@ -79,9 +79,9 @@ pub(super) fn waiting(what: WaitingFor, tokens: &[TokenName]) -> String {
     }
 }
 
-/// "now".
-pub(super) fn touch(n: u32, of: u32, name: &TokenName) -> String {
-    let count = if of > 1 { format!(" ({n} of {of})") } else { String::new() };
+/// "now"; where there are several, which touch it is and what for.
+pub(super) fn touch(n: u32, of: u32, name: &TokenName, action: &str) -> String {
+    let count = if of > 1 { format!(": touch {n} of {of} for {action}") } else { String::new() };
     format!("touch {} now{count}", token(name))
 }
 
@@ -130,6 +130,13 @@ mod tests {
     fn a_wait_for_the_card_never_says_touch_now() {
         let name = TokenName { serial: "42".into(), label: String::new() };
         assert!(waiting(WaitingFor::Card, std::slice::from_ref(&name)).contains("do not touch"));
-        assert_eq!(touch(1, 2, &name), "touch token 42 now (1 of 2)");
+    }
+
+    #[test]
+    fn a_touch_is_counted_where_there_are_several_and_says_what_for() {
+        let name = TokenName { serial: "42".into(), label: "safe".into() };
+        let action = "sts:GetCallerIdentity";
+        assert_eq!(touch(2, 2, &name, action), "touch safe (42) now: touch 2 of 2 for sts:GetCallerIdentity");
+        assert_eq!(touch(1, 1, &name, action), "touch safe (42) now");
     }
 }

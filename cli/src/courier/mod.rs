@@ -14,7 +14,7 @@ mod tls;
 pub(crate) use answer::AwsAnswer;
 
 use crate::context::Context;
-use crate::conversation::Ended;
+use crate::conversation::{Ended, Laps};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http_body_util::{BodyExt, Full, Limited};
@@ -25,7 +25,7 @@ use hyper_util::rt::TokioIo;
 use signet_protocol::api::{SignRequest, Signed, UseAct};
 use signet_protocol::{Code, MESSAGE_LIMIT, Refusal};
 use signet_sigv4::{Scheme, Url};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -89,6 +89,15 @@ impl Outgoing {
     }
 }
 
+/// How long a call took.
+#[derive(Debug, Clone)]
+pub(crate) struct Times {
+    /// The use, part by part.
+    pub(crate) laps: Laps,
+    /// From the signature to the end of AWS's answer.
+    pub(crate) aws: Duration,
+}
+
 /// Has a request signed: referee, use, and a look at what came back.
 pub(crate) async fn sign(
     cx: &Context,
@@ -97,10 +106,20 @@ pub(crate) async fn sign(
     reason: Option<String>,
     lease: Option<String>,
 ) -> Result<Signed, Refusal> {
+    sign_timed(cx, key, outgoing, reason, lease).await.map(|(signed, _)| signed)
+}
+
+async fn sign_timed(
+    cx: &Context,
+    key: &str,
+    outgoing: &Outgoing,
+    reason: Option<String>,
+    lease: Option<String>,
+) -> Result<(Signed, Laps), Refusal> {
     referee::check(outgoing)?;
-    match cx.use_key_async(key, UseAct::Sign(outgoing.sign_request()), reason, lease).await? {
-        Ended::Signed(signed) if signed.url == outgoing.url => Ok(signed),
-        Ended::Signed(_) | Ended::Done(_) => {
+    match cx.use_key_timed(key, UseAct::Sign(outgoing.sign_request()), reason, lease).await? {
+        (Ended::Signed(signed), laps) if signed.url == outgoing.url => Ok((signed, laps)),
+        (Ended::Signed(_) | Ended::Done(_), _) => {
             Err(Refusal::bare(Code::Internal, "the agent answered another question"))
         }
     }
@@ -141,10 +160,23 @@ pub(crate) async fn call(
     reason: Option<String>,
     lease: Option<String>,
 ) -> Result<AwsAnswer, Refusal> {
+    call_timed(cx, key, outgoing, reason, lease).await.map(|(answer, _)| answer)
+}
+
+/// [`call`], and how long each part of it took.
+async fn call_timed(
+    cx: &Context,
+    key: &str,
+    outgoing: &Outgoing,
+    reason: Option<String>,
+    lease: Option<String>,
+) -> Result<(AwsAnswer, Times), Refusal> {
     // nobody shall touch a token for what cannot be sent
     may_travel(&outgoing.url)?;
-    let signed = sign(cx, key, outgoing, reason, lease).await?;
-    send(outgoing, &signed).await?.accepted()
+    let (signed, laps) = sign_timed(cx, key, outgoing, reason, lease).await?;
+    let sent = Instant::now();
+    let answer = send(outgoing, &signed).await?.accepted()?;
+    Ok((answer, Times { laps, aws: sent.elapsed() }))
 }
 
 /// The URL, if it may be sent to: plain http goes to loopback only.

@@ -1,6 +1,6 @@
 //! The two requests that Signet itself makes of STS (API version 2011-06-15).
 
-use super::{Outgoing, call, endpoint};
+use super::{Outgoing, Times, call_timed, endpoint};
 use crate::context::Context;
 use signet_protocol::Refusal;
 use signet_protocol::api::SessionCredentials;
@@ -14,13 +14,21 @@ pub(crate) struct Identity {
     pub(crate) account: String,
 }
 
-/// Asks AWS who a key is: one use.
-pub(crate) async fn caller_identity(cx: &Context, key: &str, region: &str) -> Result<Identity, Refusal> {
+/// Asks AWS who a key is: one use. Tells how long each part of it took.
+pub(crate) async fn caller_identity(
+    cx: &Context,
+    key: &str,
+    region: &str,
+    reason: Option<String>,
+) -> Result<(Identity, Times), Refusal> {
+    let (answer, times) = call_timed(cx, key, &identity_request(region), reason, None).await?;
+    Ok((Identity { arn: answer.element("Arn")?, account: answer.element("Account")? }, times))
+}
+
+/// The request that asks it.
+pub(crate) fn identity_request(region: &str) -> Outgoing {
     let form = "Action=GetCallerIdentity&Version=2011-06-15".to_owned();
-    let url = endpoint::sts(region, endpoint::overridden("sts"));
-    let outgoing = Outgoing::form("sts", region, &url, form);
-    let answer = call(cx, key, &outgoing, None, None).await?;
-    Ok(Identity { arn: answer.element("Arn")?, account: answer.element("Account")? })
+    Outgoing::form("sts", region, &endpoint::sts(region, endpoint::overridden("sts")), form)
 }
 
 /// What GetSessionToken is asked for.

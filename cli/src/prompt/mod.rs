@@ -106,12 +106,6 @@ impl Prompts {
         pinentry::find()
     }
 
-    /// The pinentry that would be used without askpass and terminal, for `doctor`; the error says what
-    /// is wrong with the one that was configured.
-    pub(crate) fn pinentry() -> Result<Option<PathBuf>, &'static str> {
-        pinentry::find()
-    }
-
     /// Settles the answer to the next question of a kind, which is then not asked.
     pub(crate) fn prepare(&self, kind: PromptKind, answer: Answer) {
         self.prepared.replace(Some((kind, answer)));

@@ -25,6 +25,10 @@ pub(crate) struct Vault {
     pub(crate) added: Mutex<Option<(Value, Value)>>,
     /// Whether policy allows what is explained.
     pub(crate) allows: bool,
+    /// Why no key can be written into the token.
+    no_embed: Mutex<Option<&'static str>>,
+    /// Whether the token was lost.
+    lost: Mutex<bool>,
 }
 
 impl Vault {
@@ -38,7 +42,19 @@ impl Vault {
             refused: Mutex::default(),
             added: Mutex::default(),
             allows,
+            no_embed: Mutex::default(),
+            lost: Mutex::default(),
         })
+    }
+
+    /// From now on no key can be written into the token.
+    pub(crate) fn refuse_embed(&self, why: Option<&'static str>) {
+        *self.no_embed.lock().unwrap() = why;
+    }
+
+    /// From now on the token is a lost one.
+    pub(crate) fn lose_token(&self) {
+        *self.lost.lock().unwrap() = true;
     }
 
     /// An agent that serves it.
@@ -79,7 +95,11 @@ impl Vault {
         session.accept();
         let request = session.request();
         let Some(record) = request["act"]["add"]["record"].as_str() else {
-            return if request["act"]["sign"].is_object() {
+            let no_embed = *self.no_embed.lock().unwrap();
+            return if let (true, Some(why)) = (request["act"]["embed"].is_object(), no_embed) {
+                session.say(&json!({"event": "refused", "error": {"code": "unsupported", "message": why,
+                    "hint": "ykman oath accounts list"}}));
+            } else if request["act"]["sign"].is_object() {
                 session.sign();
             } else {
                 session.say(&json!({"event": "done", "managed": null}));
@@ -103,9 +123,13 @@ impl Vault {
     }
 
     pub(crate) fn token(&self) -> Value {
-        json!({"serial": SERIAL, "kind": "yubikey-piv", "label": "safe", "slot": "95",
+        let mut token = json!({"serial": SERIAL, "kind": "yubikey-piv", "label": "safe", "slot": "95",
             "spki_sha256": self.fingerprint(), "firmware": "5.7.1", "attested": true, "present": true,
-            "recipient": self.recipient()})
+            "recipient": self.recipient()});
+        if *self.lost.lock().unwrap() {
+            token["lost"] = "2026-11-22T17:03:41Z".into();
+        }
+        token
     }
 
     pub(crate) fn recipient(&self) -> Value {

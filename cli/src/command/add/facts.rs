@@ -1,14 +1,14 @@
 //! What must be known before a key is read: the vault, the tokens, the policy. Refuses early, so that
 //! nobody types a secret for nothing.
 
-use crate::args::{Add, CustodyArg, KindArg, PartitionArg};
+use crate::args::{Add, KindArg, PartitionArg};
 use crate::command::list::known;
 use crate::command::policy::read_parts;
 use crate::command::token::{self, public_key};
 use crate::context::Context;
 use signet_envelope::PublicKey;
 use signet_protocol::api::Status;
-use signet_protocol::record::{Custody, KeyKind, Partition, Recipient};
+use signet_protocol::record::{KeyKind, Partition, Recipient};
 use signet_protocol::rule::Part;
 use signet_protocol::{Code, Refusal};
 
@@ -18,7 +18,6 @@ pub(super) struct Facts {
     pub(super) vault_id: String,
     pub(super) kind: KeyKind,
     pub(super) partition: Partition,
-    pub(super) custody: Custody,
     pub(super) policy: Vec<Part>,
     pub(super) tokens: Vec<(Recipient, PublicKey)>,
 }
@@ -48,9 +47,6 @@ impl Facts {
                 PartitionArg::Aws => Partition::Aws,
                 PartitionArg::AwsUsGov => Partition::AwsUsGov,
             },
-            custody: match args.custody {
-                CustodyArg::Sealed => Custody::Sealed,
-            },
             policy: read_parts(cx, &parts)?,
             tokens: tokens(cx, &args.token)?,
         })
@@ -66,11 +62,19 @@ fn usual(kind: KeyKind) -> Vec<String> {
     names.iter().map(|&name| name.to_owned()).collect()
 }
 
-/// The tokens that are meant: the named ones, else all that are enrolled.
+/// The tokens that are meant: the named ones, else all that are enrolled and not lost.
 fn tokens(cx: &Context, serials: &[String]) -> Result<Vec<(Recipient, PublicKey)>, Refusal> {
-    let enrolled: Vec<Recipient> =
-        token::known(cx)?.into_iter().filter_map(|token| token.recipient).collect();
+    let (lost, good): (Vec<_>, Vec<_>) =
+        token::known(cx)?.into_iter().partition(|token| token.lost.is_some());
+    let enrolled: Vec<Recipient> = good.into_iter().filter_map(|token| token.recipient).collect();
     for serial in serials {
+        if lost.iter().any(|token| token.serial == *serial) {
+            return Err(Refusal::new(
+                Code::BadRequest,
+                format!("token {serial} was lost: nothing is sealed to it any more"),
+                "signet token list",
+            ));
+        }
         if !enrolled.iter().any(|token| token.serial == *serial) {
             return Err(Refusal::new(
                 Code::BadRequest,

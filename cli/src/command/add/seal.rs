@@ -4,7 +4,7 @@ use super::facts::Facts;
 use super::source::AccessKey;
 use crate::totp::Seed;
 use signet_envelope::PublicKey;
-use signet_protocol::record::{Factor, FactorKind, Metadata, Payload};
+use signet_protocol::record::{Custody, Factor, FactorKind, Metadata, Payload};
 use signet_protocol::{Code, Refusal, VERSION};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -46,7 +46,7 @@ fn metadata(facts: &Facts, key: &AccessKey, account: Option<String>, totp: bool,
         account,
         partition: facts.partition,
         access_key_id: key.id.clone(),
-        custody: facts.custody,
+        custody: Custody::Sealed,
         policy: facts.policy.clone(),
         factors: factor.into_iter().collect(),
         recipients: facts.tokens.iter().map(|(token, _)| token.clone()).collect(),

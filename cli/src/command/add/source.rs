@@ -6,7 +6,7 @@ use crate::args::Add;
 use crate::context::Context;
 use crate::ini::files::{self, Files};
 use crate::ini::{Ini, Section};
-use signet_protocol::{Code, Refusal};
+use signet_protocol::{Code, PromptKind, Refusal};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -79,8 +79,8 @@ impl Source {
             Self::Profile(profile) => from_profile(&Files::find()?, profile),
             Self::Stdin => from_lines(&stdin()?),
             Self::Person => {
-                let id = cx.secret("access key id")?;
-                let secret = cx.secret("secret access key")?;
+                let id = cx.ask(PromptKind::Secret, "access key id")?;
+                let secret = cx.ask(PromptKind::Secret, "secret access key")?;
                 AccessKey::new(&id, &secret)
             }
         }

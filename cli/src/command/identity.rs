@@ -3,30 +3,41 @@
 use crate::command::policy::explain;
 use crate::context::Context;
 use crate::courier::sts::{self, Identity};
-use crate::courier::{Outgoing, endpoint};
+use crate::courier::{Times, endpoint};
 use crate::{output, session};
 use serde::de::IgnoredAny;
 use signet_protocol::api::{KeyInfo, PinAccount};
 use signet_protocol::record::{KeyKind, Partition};
 use signet_protocol::{Code, Refusal, VERSION};
 
-/// One GetCallerIdentity; its answer must fit the key, and pins the account where none is known.
-pub(super) fn ask_aws(cx: &Context, key: &KeyInfo) -> Result<(), Refusal> {
-    let region = region(key.partition);
-    if !allowed(cx, key, &region)? {
+/// One GetCallerIdentity with a key that was just added; its answer must fit.
+pub(super) fn prove(cx: &Context, key: &KeyInfo) -> Result<(), Refusal> {
+    let request = sts::identity_request(&region(key.partition));
+    if !explain::ask(cx, &key.name, &request)?.allowed {
         output::talk("policy does not allow sts:GetCallerIdentity: aws was not asked whose key it is");
         return Ok(());
     }
-    let identity = cx.block_on(sts::caller_identity(cx, &key.name, &region))?;
+    let (identity, _) = ask(cx, key, None)?;
     check(key, &identity).map_err(|why| {
         let what = format!("the key is in the vault, but {why}");
         Refusal::new(Code::FailedCheck, what, format!("signet remove {}", key.name))
     })?;
+    pin(cx, key, &identity)?;
+    output::talk(&format!("aws says it is {}", identity.arn));
+    Ok(())
+}
+
+/// One GetCallerIdentity: whose key it is, and how long it took to learn that.
+pub(super) fn ask(cx: &Context, key: &KeyInfo, reason: Option<String>) -> Result<(Identity, Times), Refusal> {
+    cx.block_on(sts::caller_identity(cx, &key.name, &region(key.partition), reason))
+}
+
+/// Notes the account of a key whose record names none.
+pub(super) fn pin(cx: &Context, key: &KeyInfo, identity: &Identity) -> Result<(), Refusal> {
     if key.account.is_none() {
         let pin = PinAccount { version: VERSION, account: identity.account.clone() };
         let _: IgnoredAny = cx.post(&format!("/v1/keys/{}/account", key.name), &pin)?;
     }
-    output::talk(&format!("aws says it is {}", identity.arn));
     Ok(())
 }
 
@@ -40,15 +51,8 @@ fn region(partition: Partition) -> String {
     endpoint::region_from_env().filter(fits).unwrap_or_else(|| session::home_region(partition).to_owned())
 }
 
-fn allowed(cx: &Context, key: &KeyInfo, region: &str) -> Result<bool, Refusal> {
-    let form = "Action=GetCallerIdentity&Version=2011-06-15".to_owned();
-    let url = endpoint::sts(region, endpoint::overridden("sts"));
-    let explained = explain::ask(cx, &key.name, &Outgoing::form("sts", region, &url, form))?;
-    Ok(explained.allowed)
-}
-
 /// What is wrong with AWS's answer.
-fn check(key: &KeyInfo, identity: &Identity) -> Result<(), String> {
+pub(super) fn check(key: &KeyInfo, identity: &Identity) -> Result<(), String> {
     if let Some(account) = key.account.as_ref().filter(|account| **account != identity.account) {
         return Err(format!("aws says it belongs to account {}, not {account}", identity.account));
     }

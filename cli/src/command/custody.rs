@@ -1,0 +1,129 @@
+//! Where a key is and what a use of it takes, in plain words. Pure.
+
+use super::token::joined;
+use crate::args::Format;
+use crate::context::Context;
+use crate::output;
+use serde::Serialize;
+use signet_protocol::api::KeyInfo;
+use signet_protocol::record::Custody;
+use signet_protocol::{Refusal, VERSION};
+
+/// Where the secret is when nobody uses it, in words that fit a column.
+pub(super) fn short(key: &KeyInfo) -> String {
+    match key.custody {
+        Custody::Sealed => "sealed to the token".to_owned(),
+        Custody::InToken => match codes(key) {
+            (0, _) => "in the token, no access code".to_owned(),
+            (with, all) if with == all => "in the token, access code".to_owned(),
+            (with, all) => format!("in the token, access code on {with} of {all}"),
+        },
+    }
+}
+
+/// Where the secret is, and where it comes to.
+pub(super) fn long(key: &KeyInfo) -> &'static str {
+    match key.custody {
+        Custody::Sealed => "sealed to the token; in one signer process for milliseconds a use",
+        Custody::InToken => "in the token, which computes with it; never on this machine",
+    }
+}
+
+/// What a use asks of the person.
+pub(super) fn demands(key: &KeyInfo) -> String {
+    let touches = match key.touches {
+        1 => "one touch".to_owned(),
+        several => format!("{several} touches"),
+    };
+    let pin = if asks_no_pin(key) { "no pin" } else { "a pin" };
+    let code = if key.factors.is_empty() { "" } else { ", a one-time code" };
+    format!("{pin}{code}, {touches}")
+}
+
+/// Whether whoever holds the token can use the key by touching it: the record, which the PIN opens,
+/// need not be read.
+pub(super) fn asks_no_pin(key: &KeyInfo) -> bool {
+    key.custody == Custody::InToken && key.factors.is_empty() && codes(key).0 == 0
+}
+
+/// Tells how a key stands after it was changed.
+pub(super) fn tell(cx: &Context, key: &KeyInfo) -> Result<(), Refusal> {
+    #[derive(Serialize)]
+    struct Document<'a> {
+        version: u32,
+        key: &'a KeyInfo,
+    }
+    match cx.format() {
+        Format::Json => output::json(&Document { version: VERSION, key }),
+        Format::Text | Format::Csv => output::line(&format!(
+            "{}: {}; opened by {}; a use takes {}; epoch {}",
+            key.name,
+            short(key),
+            joined(&key.tokens, "or"),
+            demands(key),
+            key.epoch
+        )),
+    }
+}
+
+/// How many of the tokens that hold the key ask for an access code, and how many hold it.
+fn codes(key: &KeyInfo) -> (usize, usize) {
+    (key.holders.iter().filter(|holder| holder.access_code).count(), key.holders.len())
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use signet_protocol::record::{Holder, KeyKind, Partition};
+
+    /// A key in the tokens named, each with or without an access code; sealed where none is named.
+    pub(in crate::command) fn key(holders: &[(&str, bool)]) -> KeyInfo {
+        let held = |(serial, access_code): &(&str, bool)| Holder {
+            kind: "yubikey-oath".to_owned(),
+            serial: (*serial).to_owned(),
+            device: "0011223344556677".to_owned(),
+            credential: "signet-prod".to_owned(),
+            access_code: *access_code,
+            check: "00".repeat(32),
+        };
+        KeyInfo {
+            name: "prod".into(),
+            kind: KeyKind::Root,
+            account: Some("123456789012".into()),
+            partition: Partition::Aws,
+            access_key_id: "AKIAIOSFODNN7EXAMPLE".into(),
+            custody: if holders.is_empty() { Custody::Sealed } else { Custody::InToken },
+            tokens: vec!["42".into(), "43".into()],
+            factors: vec![],
+            policy: vec![],
+            mfa_serial: None,
+            created: "2026-01-01T00:00:00Z".into(),
+            epoch: 1,
+            last_used: None,
+            rotate: None,
+            factor_details: vec![],
+            policy_parts: vec![],
+            holders: holders.iter().map(held).collect(),
+            touches: 1,
+            verified: std::collections::BTreeMap::new(),
+            drilled: None,
+        }
+    }
+
+    #[test]
+    fn the_words_say_whether_the_applet_asks_for_a_code() {
+        assert_eq!(short(&key(&[])), "sealed to the token");
+        assert_eq!(short(&key(&[("42", true), ("43", true)])), "in the token, access code");
+        assert_eq!(short(&key(&[("42", false)])), "in the token, no access code");
+        assert_eq!(short(&key(&[("42", true), ("43", false)])), "in the token, access code on 1 of 2");
+    }
+
+    #[test]
+    fn only_a_key_that_nothing_but_a_touch_protects_asks_for_no_pin() {
+        assert!(asks_no_pin(&key(&[("42", false)])));
+        assert!(!asks_no_pin(&key(&[("42", true)])) && !asks_no_pin(&key(&[])));
+        let factor = KeyInfo { factors: vec!["totp-1".into()], touches: 2, ..key(&[("42", false)]) };
+        assert_eq!(demands(&factor), "a pin, a one-time code, 2 touches");
+        assert_eq!(demands(&key(&[("42", false)])), "no pin, one touch");
+    }
+}
