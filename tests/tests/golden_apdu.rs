@@ -71,3 +71,39 @@ fn one_signed_request() {
     compare("yubikey-piv-sign.txt", &card);
     assert!(!card.pin_is_verified());
 }
+
+/// The key moved into the card; what is heard from here on is a use of it.
+fn embedded(pcscd: &Pcscd, flag: &str) -> (Card, Signet) {
+    let (card, signet) = enrolled(pcscd);
+    let _ = signet.run(&["embed", "root", flag]).ok();
+    assert_eq!(card.has_oath_code(), flag == "--access-code");
+    (card, signet)
+}
+
+#[test]
+fn a_key_that_goes_into_the_token() {
+    let pcscd = Pcscd::start();
+    let (card, _signet) = embedded(&pcscd, "--access-code");
+    compare("yubikey-oath-embed.txt", &card);
+    assert!(!card.pin_is_verified() && !card.oath_is_unlocked());
+}
+
+#[test]
+fn one_request_signed_in_the_token_behind_an_access_code() {
+    let pcscd = Pcscd::start();
+    let (card, signet) = embedded(&pcscd, "--access-code");
+    card.clear_events();
+    assert!(sign(&signet).ok().contains("AWS4-HMAC-SHA256"));
+    compare("yubikey-oath-sign-code.txt", &card);
+    assert!(!card.pin_is_verified() && !card.oath_is_unlocked());
+}
+
+#[test]
+fn one_request_signed_in_the_token_by_a_touch_alone() {
+    let pcscd = Pcscd::start();
+    let (card, signet) = embedded(&pcscd, "--no-access-code");
+    card.clear_events();
+    assert!(sign(&signet).ok().contains("AWS4-HMAC-SHA256"));
+    compare("yubikey-oath-sign.txt", &card);
+    assert_eq!(card.events().power_offs(), 0);
+}
