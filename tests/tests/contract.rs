@@ -1,5 +1,5 @@
 //! The contract of a kind of token: behaviour that every row of the table shows, written once and run
-//! over all of them with the built `signet-signer`.
+//! over all of them with the built `signet-signer`, in either custody.
 //!
 //! A new kind is one more bench here and one more row in [`KINDS`].
 
@@ -12,13 +12,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use driver::software::{Folder, PASSPHRASE};
 use driver::{
-    SEED, Use, code_at, header_of, metadata, open_order, record, reseal_order, sign_order, step, totp_factor,
+    SECRET, SEED, Use, code_at, metadata, next, open_order, record, record_of, reseal_order, sign_order,
+    step, totp_factor, verify_order,
 };
+use signet_envelope::{hex, sha256};
 use signet_protocol::api::UseAct;
 use signet_protocol::child::{CodeFate, Event, Outcome, Places, Seed, TotpGate, WaitingFor};
-use signet_protocol::record::{Metadata, Recipient};
+use signet_protocol::record::{AccessCode, CHECK_CHALLENGE, Custody, Holder, Metadata, Payload, Recipient};
 use signet_protocol::refusal::Code;
 use signet_protocol::rule::Part;
+use signet_sigv4::{answer, hmac_key};
 use signet_tests::card::{Card, PinPolicy, Profile, Touch, TouchPolicy};
 use signet_tests::pcsc::Pcscd;
 use std::time::Duration;
@@ -32,9 +35,22 @@ trait Bench {
     fn stranger(&self) -> Recipient;
     /// Another key in the place of the plugged-in token's, under the same serial.
     fn replace_key(&mut self);
-    /// What the person answers, the code (if any) left out: PIN or passphrase, and what stands for
-    /// the touch where the kind has none.
-    fn good(&self) -> (&'static str, Option<&'static str>);
+    /// What the person answers when the record is opened, the code (if any) left out: PIN or
+    /// passphrase, and what stands for the touch where the kind has none.
+    fn opens(&self) -> (&'static str, Option<&'static str>);
+    /// What the person answers when a request is signed for which no code is asked: PIN or passphrase,
+    /// where there is one to ask for.
+    fn signs(&self) -> Option<&'static str> {
+        Some(self.opens().0)
+    }
+    /// A record of this custody, from the metadata of a sealed one.
+    fn record(&self, metadata: &Metadata, seed: Option<&str>) -> Vec<u8> {
+        record(metadata, seed)
+    }
+    /// How a token under the right serial is refused that holds another key by now.
+    fn replaced(&self) -> Code {
+        Code::TokenAbsent
+    }
     fn unplug(&mut self);
     fn plug_in(&mut self);
     /// From now on nobody touches. The answer that says so, where the touch is a question.
@@ -45,43 +61,56 @@ trait Bench {
 /// A row of the suite.
 struct Kind {
     name: &'static str,
+    /// The kind that holds the key itself, with custody `in-token`.
+    holder: Option<&'static str>,
     bench: fn() -> Box<dyn Bench>,
 }
 
 const KINDS: &[Kind] = &[
-    Kind { name: "yubikey-piv", bench: || Box::new(Piv::new(Profile::v5_7_1(), 0x95)) },
-    Kind { name: "software", bench: || Box::new(Software::new()) },
+    Kind { name: "yubikey-piv", holder: None, bench: || Box::new(Piv::new(Profile::v5_7_1(), 0x95)) },
+    Kind { name: "software", holder: None, bench: || Box::new(Software::new()) },
+    Kind { name: "yubikey-piv", holder: Some("yubikey-oath"), bench: || Box::new(Oath::new(true)) },
+    Kind { name: "yubikey-piv", holder: Some("yubikey-oath"), bench: || Box::new(Oath::new(false)) },
 ];
 
 /// Runs one behaviour on every kind.
 fn every_kind(behaviour: fn(&mut dyn Bench)) {
     for kind in KINDS {
-        println!("kind {}", kind.name);
+        println!("kind {} {}", kind.name, kind.holder.unwrap_or_default());
         behaviour(&mut *(kind.bench)());
     }
 }
 
-/// Answers in the order of the questions, with a code if there is one.
-fn answers<'a>(bench: &dyn Bench, code: Option<&'a str>) -> Vec<Option<&'a str>> {
-    let (secret, consent) = bench.good();
+/// The answers of a use that signs without a code, in the order of the questions.
+fn answers(bench: &dyn Bench) -> Vec<Option<&'static str>> {
+    [bench.signs(), bench.opens().1].into_iter().flatten().map(Some).collect()
+}
+
+/// The answers of a use that opens the record, with a code if there is one.
+fn opening<'a>(bench: &dyn Bench, code: Option<&'a str>) -> Vec<Option<&'a str>> {
+    let (secret, consent) = bench.opens();
     [Some(secret), code, consent].into_iter().flatten().map(Some).collect()
 }
 
 fn plain(bench: &dyn Bench) -> Vec<u8> {
-    record(&metadata(&[bench.recipient()]), None)
+    bench.record(&metadata(&[bench.recipient()]), None)
 }
 
 /// What must hold after any refusal.
 fn works(bench: &dyn Bench, record: &[u8]) {
     let order = sign_order(record, &bench.places(), None);
-    Use::start(&order).signed(&order, &answers(bench, None));
+    Use::start(&order).signed(&order, &answers(bench));
 }
 
 #[test]
 fn the_suite_runs_over_every_kind_there_is() {
-    let ours: Vec<_> = KINDS.iter().map(|kind| kind.name).collect();
+    let sealed: Vec<_> = KINDS.iter().filter(|kind| kind.holder.is_none()).map(|kind| kind.name).collect();
     let all: Vec<_> = signet_protocol::kinds::KINDS.iter().map(|kind| kind.name).collect();
-    assert_eq!(ours, all);
+    assert_eq!(sealed, all);
+    let mut holders: Vec<_> = KINDS.iter().filter_map(|kind| kind.holder).collect();
+    holders.dedup();
+    let all: Vec<_> = signet_protocol::kinds::HOLDERS.iter().map(|kind| kind.name).collect();
+    assert_eq!(holders, all);
 }
 
 #[test]
@@ -90,8 +119,19 @@ fn opens_and_signs_what_was_sealed_to_it() {
         let record = plain(bench);
         works(bench, &record);
         works(bench, &record);
-        let (outcome, _) = Use::start(&open_order(&record, &bench.places())).talk(&answers(bench, None));
+        let (outcome, _) = Use::start(&open_order(&record, &bench.places())).talk(&opening(bench, None));
         assert!(matches!(outcome, Outcome::Opened { .. }), "{outcome:?}");
+    });
+}
+
+#[test]
+fn is_verified_without_signing() {
+    every_kind(|bench| {
+        let record = plain(bench);
+        let order = verify_order(&record, &bench.places(), &bench.recipient().serial);
+        let (outcome, _) = Use::start(&order).talk(&answers(bench));
+        assert!(matches!(outcome, Outcome::Opened { .. }), "{outcome:?}");
+        works(bench, &record);
     });
 }
 
@@ -99,7 +139,7 @@ fn opens_and_signs_what_was_sealed_to_it() {
 fn opens_as_any_of_several_recipients() {
     every_kind(|bench| {
         for recipients in [[bench.recipient(), bench.stranger()], [bench.stranger(), bench.recipient()]] {
-            works(bench, &record(&metadata(&recipients), None));
+            works(bench, &bench.record(&metadata(&recipients), None));
         }
     });
 }
@@ -108,8 +148,8 @@ fn opens_as_any_of_several_recipients() {
 fn another_tokens_record_is_not_its_own() {
     every_kind(|bench| {
         let stranger = bench.stranger();
-        let order =
-            sign_order(&record(&metadata(std::slice::from_ref(&stranger)), None), &bench.places(), None);
+        let record = bench.record(&metadata(std::slice::from_ref(&stranger)), None);
+        let order = sign_order(&record, &bench.places(), None);
         let refused = Use::start(&order).refused(&[]).with(Code::TokenAbsent);
         assert!(refused.refusal.message.contains(&stranger.serial), "{}", refused.refusal.message);
         works(bench, &plain(bench));
@@ -121,7 +161,7 @@ fn a_token_whose_key_was_replaced_is_not_asked_for_anything() {
     every_kind(|bench| {
         let old = plain(bench);
         bench.replace_key();
-        Use::start(&sign_order(&old, &bench.places(), None)).refused(&[]).with(Code::TokenAbsent);
+        Use::start(&sign_order(&old, &bench.places(), None)).refused(&[]).with(bench.replaced());
         works(bench, &plain(bench));
     });
 }
@@ -130,7 +170,10 @@ fn a_token_whose_key_was_replaced_is_not_asked_for_anything() {
 fn a_wrong_pin_or_passphrase_ends_the_use() {
     every_kind(|bench| {
         let record = plain(bench);
-        let (_, consent) = bench.good();
+        if bench.signs().is_none() {
+            return;
+        }
+        let (_, consent) = bench.opens();
         let wrong: Vec<_> = [Some("87654321"), consent].into_iter().flatten().map(Some).collect();
         let order = sign_order(&record, &bench.places(), None);
         Use::start(&order).refused(&wrong).with(Code::PinFailed);
@@ -142,6 +185,9 @@ fn a_wrong_pin_or_passphrase_ends_the_use() {
 fn whoever_cancels_is_believed() {
     every_kind(|bench| {
         let record = plain(bench);
+        if bench.signs().is_none() {
+            return;
+        }
         let order = sign_order(&record, &bench.places(), None);
         Use::start(&order).refused(&[None]).with(Code::Interrupted);
         let mut left = Use::start(&order);
@@ -157,8 +203,7 @@ fn without_a_touch_nothing_is_signed() {
     every_kind(|bench| {
         let record = plain(bench);
         let order = sign_order(&record, &bench.places(), None);
-        let (secret, _) = bench.good();
-        let said: Vec<_> = [Some(secret), bench.nobody_touches()].into_iter().flatten().map(Some).collect();
+        let said: Vec<_> = [bench.signs(), bench.nobody_touches()].into_iter().flatten().map(Some).collect();
         Use::start(&order).refused(&said).with(Code::NotTouched);
         bench.somebody_touches();
         works(bench, &record);
@@ -187,7 +232,7 @@ fn a_token_that_comes_later_is_waited_for() {
         let mut waiting = Use::start(&order);
         waiting.until(|event| matches!(event, Event::Waiting { what: WaitingFor::Token, .. }));
         bench.plug_in();
-        waiting.signed(&order, &answers(bench, None));
+        waiting.signed(&order, &answers(bench));
     });
 }
 
@@ -210,13 +255,16 @@ fn a_deadline_ends_the_waiting() {
 fn a_token_pulled_out_between_question_and_answer_signs_nothing() {
     every_kind(|bench| {
         let record = plain(bench);
+        if bench.signs().is_none() {
+            return;
+        }
         let order = sign_order(&record, &bench.places(), None);
         let mut running = Use::start(&order);
         let Event::Prompt(prompt) = running.until(|event| matches!(event, Event::Prompt(_))) else {
             unreachable!()
         };
         bench.unplug();
-        let (secret, consent) = bench.good();
+        let (secret, consent) = bench.opens();
         running.answer(&prompt, secret);
         let rest: Vec<_> = consent.into_iter().map(Some).collect();
         running.refused(&rest).with(Code::TokenAbsent);
@@ -232,8 +280,12 @@ fn a_record_that_was_changed_signs_nothing() {
         let mut changed = whole.clone();
         let last = changed.last_mut().unwrap();
         *last ^= 1;
-        let order = sign_order(&changed, &bench.places(), None);
-        Use::start(&order).refused(&answers(bench, None)).with(Code::Rollback);
+        // What is only computed in the token needs nothing of the payload: there it is opened.
+        let order = match bench.signs() {
+            Some(_) => sign_order(&changed, &bench.places(), None),
+            None => open_order(&changed, &bench.places()),
+        };
+        Use::start(&order).refused(&opening(bench, None)).with(Code::Rollback);
         works(bench, &whole);
     });
 }
@@ -242,15 +294,15 @@ fn a_record_that_was_changed_signs_nothing() {
 fn a_code_is_checked_after_opening_and_taken_once() {
     every_kind(|bench| {
         let meta = Metadata { factors: vec![totp_factor()], ..metadata(&[bench.recipient()]) };
-        let record = record(&meta, Some(SEED));
+        let record = bench.record(&meta, Some(SEED));
         let step = step();
         let code = code_at(step);
         let gate = |last_step| Some(TotpGate { last_step });
         let order = sign_order(&record, &bench.places(), gate(None));
-        let (fate, _) = Use::start(&order).signed(&order, &answers(bench, Some(&code)));
+        let (fate, _) = Use::start(&order).signed(&order, &opening(bench, Some(&code)));
         assert_eq!(fate, CodeFate::Accepted(step));
         let again = sign_order(&record, &bench.places(), gate(Some(step)));
-        let refused = Use::start(&again).refused(&answers(bench, Some(&code))).with(Code::FactorFailed);
+        let refused = Use::start(&again).refused(&opening(bench, Some(&code))).with(Code::FactorFailed);
         assert_eq!(refused.code, CodeFate::Refused);
     });
 }
@@ -258,13 +310,12 @@ fn a_code_is_checked_after_opening_and_taken_once() {
 #[test]
 fn a_new_generation_opens_like_the_old_one() {
     every_kind(|bench| {
-        let old = metadata(&[bench.recipient()]);
-        let whole = record(&old, None);
+        let whole = plain(bench);
         let policy = vec![Part::Preset("session".into())];
-        let new = Metadata { policy: policy.clone(), epoch: 2, previous: Some(header_of(&whole)), ..old };
+        let new = Metadata { policy: policy.clone(), ..next(&whole) };
         let asked = UseAct::SetPolicy { policy };
         let order = reseal_order(&whole, &bench.places(), asked, &new, Seed::Keep, None);
-        let (outcome, _) = Use::start(&order).talk(&answers(bench, None));
+        let (outcome, _) = Use::start(&order).talk(&opening(bench, None));
         let Outcome::Resealed { record, .. } = outcome else { panic!("{outcome:?}") };
         works(bench, &STANDARD.decode(record).unwrap());
     });
@@ -306,7 +357,7 @@ impl Bench for Software {
         self.recipient = self.folder.token_named(&self.recipient.serial);
     }
 
-    fn good(&self) -> (&'static str, Option<&'static str>) {
+    fn opens(&self) -> (&'static str, Option<&'static str>) {
         (PASSPHRASE, Some("yes"))
     }
 
@@ -379,7 +430,7 @@ impl Bench for Piv {
         self.recipient = recipient(self.card.serial(), self.slot, &point);
     }
 
-    fn good(&self) -> (&'static str, Option<&'static str>) {
+    fn opens(&self) -> (&'static str, Option<&'static str>) {
         (PIN, None)
     }
 
@@ -399,5 +450,98 @@ impl Bench for Piv {
 
     fn somebody_touches(&self) {
         self.card.touch(Touch::Now);
+    }
+}
+
+/// Kind `yubikey-oath`, opened by `yubikey-piv` of the same token.
+struct Oath {
+    piv: Piv,
+    access_code: bool,
+}
+
+const CODE: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+const CREDENTIAL: &str = "signet-prod-root";
+
+impl Oath {
+    fn new(access_code: bool) -> Self {
+        Self { piv: Piv::new(Profile::v5_7_1(), 0x95), access_code }
+    }
+}
+
+impl Bench for Oath {
+    fn places(&self) -> Places {
+        self.piv.places()
+    }
+
+    fn recipient(&self) -> Recipient {
+        self.piv.recipient()
+    }
+
+    fn stranger(&self) -> Recipient {
+        self.piv.stranger()
+    }
+
+    /// A new token that says it had the old one's serial.
+    fn replace_key(&mut self) {
+        self.piv.card.remove();
+        self.piv.card = Card::insert(&self.piv.pcscd, Profile::v5_7_1());
+        self.piv.card.set_pins(PIN, "31415926");
+        self.piv.replace_key();
+    }
+
+    fn replaced(&self) -> Code {
+        // Where the record is opened first, its key is missed first; else the applet's name.
+        if self.access_code { Code::TokenAbsent } else { Code::Unsupported }
+    }
+
+    fn opens(&self) -> (&'static str, Option<&'static str>) {
+        self.piv.opens()
+    }
+
+    fn signs(&self) -> Option<&'static str> {
+        self.access_code.then_some(PIN)
+    }
+
+    /// The key is put into the token by hand.
+    fn record(&self, metadata: &Metadata, seed: Option<&str>) -> Vec<u8> {
+        let card = &self.piv.card;
+        card.put_oath(CREDENTIAL, &hmac_key(SECRET.as_bytes()), true);
+        card.set_oath_code(self.access_code.then_some(CODE));
+        let holder = |recipient: &Recipient| Holder {
+            kind: "yubikey-oath".into(),
+            serial: recipient.serial.clone(),
+            device: if recipient.serial == self.recipient().serial {
+                hex(&card.oath_device())
+            } else {
+                "00112233445566ff".into()
+            },
+            credential: CREDENTIAL.into(),
+            access_code: self.access_code,
+            check: hex(&sha256(&*answer(SECRET.as_bytes(), CHECK_CHALLENGE))),
+        };
+        let metadata = Metadata {
+            custody: Custody::InToken,
+            holders: metadata.recipients.iter().map(holder).collect(),
+            ..metadata.clone()
+        };
+        let codes = metadata.recipients.iter().filter(|_| self.access_code);
+        let access_codes = codes.map(|to| AccessCode { serial: &to.serial, code: CODE }).collect();
+        record_of(&metadata, &Payload { secret: None, totp_seed: seed, access_codes })
+    }
+
+    fn unplug(&mut self) {
+        self.piv.unplug();
+    }
+
+    fn plug_in(&mut self) {
+        self.piv.plug_in();
+    }
+
+    fn nobody_touches(&self) -> Option<&'static str> {
+        self.piv.nobody_touches()
+    }
+
+    fn somebody_touches(&self) {
+        self.piv.somebody_touches();
     }
 }

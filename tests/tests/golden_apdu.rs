@@ -107,3 +107,33 @@ fn one_request_signed_in_the_token_by_a_touch_alone() {
     compare("yubikey-oath-sign.txt", &card);
     assert_eq!(card.events().power_offs(), 0);
 }
+
+#[test]
+fn a_request_signed_in_the_token_that_nobody_touches() {
+    let pcscd = Pcscd::start();
+    let (card, signet) = embedded(&pcscd, "--no-access-code");
+    card.clear_events();
+    card.set_touch_timeout(Duration::from_millis(300));
+    card.touch(Touch::Never);
+    let said = sign(&signet).refused(75);
+    assert!(said.contains("touch"), "{said}");
+    compare("yubikey-oath-sign-untouched.txt", &card);
+}
+
+/// Callers who come at once stand in line: the token hears each use whole, one after the other.
+#[test]
+fn uses_at_once_are_heard_one_after_the_other() {
+    let pcscd = Pcscd::start();
+    let (card, signet) = embedded(&pcscd, "--access-code");
+    card.clear_events();
+    assert!(sign(&signet).ok().contains("AWS4-HMAC-SHA256"));
+    let one = card.transcript();
+    card.clear_events();
+    let words = ["sign", "root", "--service", "sts", "--region", "us-east-1"];
+    let all: Vec<_> = (0..4).map(|_| signet.spawn(&words, REQUEST)).collect();
+    for using in all {
+        assert!(using.finish().ok().contains("AWS4-HMAC-SHA256"));
+    }
+    assert_eq!(card.transcript(), one.repeat(4));
+    assert_eq!(card.events().power_offs(), 0);
+}

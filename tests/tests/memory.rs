@@ -1,5 +1,6 @@
 //! The agent's memory while 50 uses run: nothing of the secret, of the keys derived from it, of the PIN or
-//! of the factor's seed is ever in it, and no signer outlives its use.
+//! of the factor's seed is ever in it, and no signer outlives its use. And the memory of the signers too
+//! while a key signs that is inside a token: nothing of the secret is in any process of the host.
 //!
 //! An exact search proves nothing (a copy that is broken in the middle is a leak too), so every window of
 //! eight bytes is looked for, in the forms in which a program could hold it. What the same scanner finds
@@ -24,7 +25,7 @@ use signet_tests::aws::totp_code;
 use signet_tests::card::{Card, Profile, Touch};
 use signet_tests::harness::{Ran, Setup, Signet};
 use signet_tests::pcsc::Pcscd;
-use signet_tests::process::children_of;
+use signet_tests::process::{children_of, comes_true};
 
 const USES: usize = 50;
 /// Of them with the factor: a code is good once, and no later step than the next one is taken.
@@ -98,12 +99,18 @@ impl Wanted {
         }
     }
 
-    /// A secret, and everything SigV4 makes of it on these days.
-    fn add_secret(&mut self, name: &str, secret: &str, days: &BTreeSet<String>) {
+    /// A secret, in every form in which SigV4 or a program may hold it.
+    fn add_bare_secret(&mut self, name: &str, secret: &str) {
         self.add_text(name, secret);
         let long = format!("AWS4{secret}");
         self.add_forms(&format!("AWS4 and {name}"), long.as_bytes());
         self.add_pads(&format!("AWS4 and {name}"), long.as_bytes());
+    }
+
+    /// A secret, and everything SigV4 makes of it on these days.
+    fn add_secret(&mut self, name: &str, secret: &str, days: &BTreeSet<String>) {
+        self.add_bare_secret(name, secret);
+        let long = format!("AWS4{secret}");
         for day in days {
             let mut key = long.as_bytes().to_vec();
             for (step, part) in [
@@ -144,12 +151,19 @@ impl Wanted {
 
     /// The names of what a process holds, in all of its memory that was ever written.
     fn scan(&self, pid: u32) -> BTreeSet<String> {
+        let (found, read) = self.look(pid).unwrap_or_else(|error| {
+            panic!("this test reads the memory of others and has to run as root: {error}")
+        });
+        assert!(read > 1 << 18, "only {read} bytes of process {pid} could be read");
+        found
+    }
+
+    /// The same, and how many bytes were read, of a process that may end meanwhile.
+    fn look(&self, pid: u32) -> std::io::Result<(BTreeSet<String>, usize)> {
         let mut found = BTreeSet::new();
         let mut read = 0;
-        let maps = fs::read_to_string(format!("/proc/{pid}/maps")).expect("the process runs");
-        let mut memory = File::open(format!("/proc/{pid}/mem")).unwrap_or_else(|error| {
-            panic!("this test reads the agent's memory and has to run as root: {error}")
-        });
+        let maps = fs::read_to_string(format!("/proc/{pid}/maps"))?;
+        let mut memory = File::open(format!("/proc/{pid}/mem"))?;
         for line in maps.lines() {
             let mut fields = line.split_whitespace();
             let (range, modes) = (fields.next().unwrap(), fields.next().unwrap());
@@ -168,8 +182,7 @@ impl Wanted {
             read += bytes.len();
             self.find(&bytes, &mut found);
         }
-        assert!(read > 1 << 18, "only {read} bytes of process {pid} could be read");
-        found
+        Ok((found, read))
     }
 }
 
@@ -320,6 +333,101 @@ fn fifty_uses_leave_nothing_in_the_agent_and_no_signer() {
     assert_eq!(wanted.scan(agent), BTreeSet::new(), "after the uses");
     nothing_on_disk(&wanted, &signet.state_dir());
     planted_in_the_agent(&signet, &card, agent, &marker);
+}
+
+/// The one signer there is.
+fn signer_of(agent: u32) -> u32 {
+    let signers = signers_of(agent);
+    assert_eq!(signers.len(), 1, "one signer waits for the touch");
+    signers[0]
+}
+
+/// Waits until the card blinks.
+fn blinks(card: &Card, asked: usize) {
+    assert!(comes_true(|| card.touches_asked() == asked), "the card was not asked for touch {asked}");
+    card.wait_until_asked();
+}
+
+/// A key inside a token: while it signs, no process of the host holds anything of the secret. The one
+/// signer that put it there is the control: there the same search finds it.
+#[test]
+fn a_key_inside_a_token_is_in_no_process_while_it_signs() {
+    const SIGNS: usize = 12;
+    let pcscd = Pcscd::start();
+    let card = Card::insert(&pcscd, Profile::v5_7_1());
+    let signet = Signet::start(&Setup { kinds: &["yubikey-piv"], pcscd: Some(&pcscd), ..Setup::default() });
+    let agent = signet.agent_pid().unwrap();
+    let secret = letters(40);
+    // Of the signer: the secret. Of the agent: what is made of it too.
+    let (mut bare, mut all) = (Wanted::default(), Wanted::default());
+    bare.add_bare_secret("the secret", &secret);
+    all.add_secret("the secret", &secret, &days());
+    for (kind, answer) in [("new-pin", PIN), ("new-puk", "87654321"), ("pin", PIN), ("confirm", "yes")] {
+        signet.answer(kind, &[answer]);
+    }
+    let _ = signet.run(&["init", "--yes"]).ok();
+    let add = ["add", "root", "--kind", "root", "--stdin", "--no-verify", "--no-factor"];
+    let _ = signet.run_with(&add, format!("AKIAIOSFODNN7EXAMPLE\n{secret}\n").as_bytes()).ok();
+
+    card.touch(Touch::Never);
+    let mut asked = card.touches_asked();
+    let mut next = || {
+        asked += 1;
+        asked
+    };
+    // The first touch opens the record; at the second the token proves that it has the key.
+    let embedding = signet.spawn(&["embed", "root"], b"");
+    blinks(&card, next());
+    assert!(bare.scan(signer_of(agent)).is_empty(), "before the record is open");
+    assert!(card.press());
+    blinks(&card, next());
+    let held = bare.scan(signer_of(agent));
+    assert!(!held.is_empty(), "the search does not find the secret where it must be");
+    assert!(all.scan(agent).is_empty());
+    assert!(card.press());
+    let _ = embedding.finish().ok();
+    println!("the signer that writes the token held: {held:?}");
+
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let (bare, all, done) = (&bare, &all, &done);
+        let reader = scope.spawn(move || {
+            let (mut found, mut looked) = (BTreeSet::new(), 0);
+            while !done.load(Ordering::SeqCst) {
+                found.extend(all.scan(agent));
+                for signer in signers_of(agent) {
+                    // An error means that it has ended.
+                    let Ok((its, read)) = bare.look(signer) else { continue };
+                    found.extend(its);
+                    looked += usize::from(read > 1 << 18);
+                }
+            }
+            (found, looked)
+        });
+        let uses = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            for _ in 0..SIGNS {
+                let sign = ["sign", "root", "--service", "sts", "--region", "us-east-1"];
+                let using = signet.spawn(&sign, REQUEST);
+                for touch in 1..=2 {
+                    blinks(&card, next());
+                    assert!(bare.scan(signer_of(agent)).is_empty(), "at touch {touch}");
+                    assert!(card.press());
+                }
+                signed(using.finish());
+                assert!(comes_true(|| signers_of(agent).is_empty()), "a signer outlives its use");
+            }
+        }));
+        done.store(true, Ordering::SeqCst);
+        let (found, looked) = reader.join().unwrap();
+        if let Err(panic) = uses {
+            std::panic::resume_unwind(panic);
+        }
+        assert!(found.is_empty(), "agent or signer held: {found:#?}");
+        assert!(looked >= SIGNS, "signers were looked at only {looked} times");
+    });
+    assert!(all.scan(agent).is_empty(), "after the uses");
+    nothing_on_disk(&all, &signet.state_dir());
+    assert!(!card.pin_is_verified() && !card.oath_is_unlocked());
 }
 
 /// What is at rest: the vault, its log and its trash.

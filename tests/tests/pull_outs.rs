@@ -61,6 +61,10 @@ struct Kept {
 }
 
 const SEALED: Kept = Kept { name: "sealed", words: &[], touches: 1 };
+const IN_TOKEN: Kept =
+    Kept { name: "in the token", words: &["embed", "root", "--no-access-code"], touches: 1 };
+const WITH_CODE: Kept =
+    Kept { name: "in the token, access code", words: &["embed", "root", "--access-code"], touches: 2 };
 
 /// What came of the pull-outs.
 #[derive(Debug, Default)]
@@ -131,6 +135,8 @@ impl Lane {
     #[track_caller]
     fn is_sound(&self, case: &str) {
         assert!(!self.card.pin_is_verified(), "{case}: a verified pin was left behind");
+        let locked = !self.card.has_oath_code() || !self.card.oath_is_unlocked();
+        assert!(locked, "{case}: an applet was left open");
         assert!(
             comes_true(|| children_of(self.agent, "signet-signer").is_empty()),
             "{case}: a signer is left"
@@ -250,6 +256,16 @@ fn pulled_out(kept: Kept) {
 #[test]
 fn a_token_that_opens_the_record() {
     pulled_out(SEALED);
+}
+
+#[test]
+fn a_token_that_holds_the_key() {
+    pulled_out(IN_TOKEN);
+}
+
+#[test]
+fn a_token_that_holds_the_key_behind_an_access_code() {
+    pulled_out(WITH_CODE);
 }
 
 /// The control: what these tests count as a touch is counted where there was one, and nowhere else.

@@ -3,6 +3,7 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test program uses a part of this")]
 
+pub mod botocore;
 pub mod raw;
 
 use serde_json::Value;
