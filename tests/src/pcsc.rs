@@ -2,10 +2,9 @@
 //!
 //! Promises: a daemon of its own on a Unix socket of its own (given to the code under test as
 //! `[token] pcsc_socket` or `PCSCLITE_CSOCK_NAME`), two empty readers (or more) on free ports, ready when
-//! [`Pcscd::start`] returns, stopped without traces when dropped, and also when the test is
-//! killed. Any number of them
-//! run side by side, as root or as an ordinary user. Where something is missing the test fails with
-//! the command that installs it; it is never skipped.
+//! [`Pcscd::start`] returns, stopped without traces when dropped, and also when the test is killed. Any
+//! number of them run side by side, as root or as an ordinary user. Where something is missing the test
+//! fails with the command that installs it; it is never skipped.
 //!
 //! How: `pcscd` takes no socket path, but it accepts a listening socket on fd 3 the way systemd hands
 //! one over (`sd_listen_fds(3)`). The listener becomes the standard input of a small shell, which
@@ -17,22 +16,24 @@
 
 mod hand;
 mod log;
+mod ports;
 mod wire;
 
 use std::fs;
-use std::net::{Ipv4Addr, Shutdown, TcpListener};
+use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 pub(crate) use hand::Hand;
 use log::Log;
+use ports::Pair;
 pub use wire::ReaderState;
 
 /// How long a daemon or a reader may take before the test fails.
@@ -74,20 +75,27 @@ pub struct Pcscd {
     daemon: Child,
     leash: UnixStream,
     dir: tempfile::TempDir,
-    port: u16,
     log: Arc<Log>,
-    slots: Arc<[AtomicBool; 2]>,
-    /// Holds the pair of ports for us among all tests of the machine.
-    _claim: TcpListener,
+    pairs: Vec<Pair>,
+    slots: Arc<[AtomicBool]>,
 }
 
 impl Pcscd {
-    /// Starts a daemon and waits until it is ready.
+    /// Starts a daemon with two readers and waits until it is ready.
     ///
     /// # Panics
     /// With a clear text when `pcscd` or `vpcd` is missing or does not start.
     #[must_use]
     pub fn start() -> Self {
+        Self::start_with(1)
+    }
+
+    /// The same with so many pairs of readers.
+    ///
+    /// # Panics
+    /// As [`Pcscd::start`].
+    #[must_use]
+    pub fn start_with(pairs: usize) -> Self {
         let pcscd = find_pcscd();
         let driver = DRIVERS.iter().map(Path::new).find(|path| path.exists()).unwrap_or_else(|| {
             panic!(
@@ -95,32 +103,43 @@ impl Pcscd {
             )
         });
         for _ in 0..8 {
-            if let Some(running) = Self::try_start(&pcscd, driver) {
+            if let Some(running) = Self::try_start(&pcscd, driver, pairs) {
                 return running;
             }
         }
-        panic!("pcscd found no free pair of ports for its readers in eight attempts")
+        panic!("pcscd found no free ports for its readers in eight attempts")
     }
 
     /// One attempt; `None` when somebody else took one of the ports between our probe and the start.
-    fn try_start(pcscd: &Path, driver: &Path) -> Option<Self> {
-        let (claim, port) = claim_ports();
+    fn try_start(pcscd: &Path, driver: &Path, pairs: usize) -> Option<Self> {
+        let pairs: Vec<Pair> = std::iter::repeat_with(Pair::claim).take(pairs).collect();
         let dir =
             tempfile::Builder::new().prefix("sgp").tempdir().expect("a temporary directory can be made");
         for sub in ["conf", "run", "none"] {
             fs::create_dir(dir.path().join(sub)).expect("a directory can be made in our own");
         }
-        let conf = format!(
-            "FRIENDLYNAME \"{READER}\"\nDEVICENAME /dev/null:{port}\nLIBPATH {}\nCHANNELID {port}\n",
-            driver.display()
-        );
+        // One loaded driver knows two ports only; a copy of the file is another driver.
+        let copy = |number: u8| {
+            let copy = dir.path().join(format!("driver{number}.so"));
+            fs::copy(driver, &copy).expect("the driver can be copied into our directory");
+            copy
+        };
+        let entry = |(number, Pair { port, .. }): (u8, &Pair)| {
+            let driver = if number == 0 { driver.to_owned() } else { copy(number) };
+            let (name, driver) = (family(number), driver.display());
+            format!(
+                "FRIENDLYNAME \"{name}\"\nDEVICENAME /dev/null:{port}\nLIBPATH {driver}\nCHANNELID {port}\n"
+            )
+        };
+        let conf: String = (0..).zip(&pairs).map(entry).collect();
         fs::write(dir.path().join("conf/vpcd"), conf).expect("the reader's configuration can be written");
         let Started { daemon, leash, log } = Started::in_dir(dir.path(), pcscd);
 
         let found = log.wait_for(&["daemon ready", "Could not initialize", "Could not bind"], PATIENCE);
-        let running = Self { daemon, leash, dir, port, log, slots: Arc::default(), _claim: claim };
+        let slots = pairs.iter().flat_map(|_| [AtomicBool::default(), AtomicBool::default()]).collect();
+        let running = Self { daemon, leash, dir, log, pairs, slots };
         match found {
-            Some("daemon ready") if running.readers().len() == 2 => Some(running),
+            Some("daemon ready") if running.has_all_readers() => Some(running),
             Some(_) => None,
             None => panic!("pcscd did not start; it said:\n{}", running.log.text()),
         }
@@ -140,10 +159,10 @@ impl Pcscd {
         command
     }
 
-    /// The full name of a reader (0 or 1), as clients see it.
+    /// The full name of a reader (0 or 1; more with more pairs), as clients see it.
     #[must_use]
     pub fn reader(&self, index: u8) -> String {
-        format!("{READER} 00 {index:02}")
+        format!("{} 00 {:02}", family(index / 2), index % 2)
     }
 
     /// What the daemon has said so far.
@@ -173,6 +192,10 @@ impl Pcscd {
         Hand::of(self, index).wait_for(present);
     }
 
+    fn has_all_readers(&self) -> bool {
+        self.readers().len() == self.slots.len()
+    }
+
     fn connect(&self) -> UnixStream {
         wire::connect(&self.socket()).expect("pcscd accepts a client")
     }
@@ -183,7 +206,7 @@ impl Pcscd {
             .zip(self.slots.iter())
             .find(|(_, used)| !used.swap(true, Ordering::SeqCst))
             .map(|(index, _)| index)
-            .expect("a private pcscd has two readers; both hold a card");
+            .expect("every reader of this pcscd holds a card");
         Hand::of(self, free)
     }
 }
@@ -243,7 +266,7 @@ impl Pcscd {
     pub fn go_on(&mut self) {
         let Started { daemon, leash, log } = Started::in_dir(self.dir.path(), &find_pcscd());
         (self.daemon, self.leash, self.log) = (daemon, leash, log);
-        let ready = self.log.wait_for(&["daemon ready"], PATIENCE).is_some() && self.readers().len() == 2;
+        let ready = self.log.wait_for(&["daemon ready"], PATIENCE).is_some() && self.has_all_readers();
         assert!(ready, "pcscd did not start again; it said:\n{}", self.log.text());
     }
 }
@@ -254,6 +277,14 @@ impl Drop for Pcscd {
     }
 }
 
+/// The name that a pair of readers shares; pcscd tells readers apart by it.
+fn family(pair: u8) -> String {
+    match pair {
+        0 => READER.to_owned(),
+        more => format!("{READER} ({more})"),
+    }
+}
+
 fn find_pcscd() -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
@@ -261,24 +292,4 @@ fn find_pcscd() -> PathBuf {
         .map(|dir| dir.join("pcscd"))
         .find(|file| file.exists())
         .unwrap_or_else(|| panic!("pcscd is not installed: apt-get install --no-install-recommends pcscd"))
-}
-
-/// Finds two neighbouring free ports below the ephemeral range. A third one beside them is kept bound:
-/// whoever holds it owns the pair among all tests that run on this machine.
-fn claim_ports() -> (TcpListener, u16) {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    const FIRST: u32 = 20_000;
-    const GROUPS: u32 = 4_000;
-    for _ in 0..GROUPS {
-        let step = NEXT.fetch_add(1, Ordering::Relaxed);
-        let group = std::process::id().wrapping_mul(97).wrapping_add(step) % GROUPS;
-        let Ok(port) = u16::try_from(FIRST + group * 3) else { continue };
-        let Ok(claim) = TcpListener::bind((Ipv4Addr::LOCALHOST, port + 2)) else { continue };
-        // vpcd listens on all interfaces, so that is what must be free.
-        let free = |port| TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok();
-        if free(port) && free(port + 1) {
-            return (claim, port);
-        }
-    }
-    panic!("no two neighbouring ports are free between {FIRST} and {}", FIRST + GROUPS * 3)
 }

@@ -10,7 +10,7 @@ use std::process::{Child, Output, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use signet_tests::card::{At, Card, Fault, PinPolicy, Profile, Touch, TouchPolicy};
+use signet_tests::card::{At, Card, Fault, PinPolicy, Profile, Touch, TouchPolicy, attestation_root};
 use signet_tests::pcsc::Pcscd;
 use ykman::{said, ykman};
 
@@ -238,4 +238,85 @@ fn ykman_works(profile: Profile, slot: &str, version: &str) {
     run(&["piv", "reset", "-f"]);
     assert_eq!(card.factory_values(), (true, true, true));
     assert_eq!(card.public_key(number), None);
+}
+
+/// Makes a key in a file with the Python library that `ykman` itself uses, and prints its point.
+const MAKE_KEY: &str = "
+import sys
+from cryptography.hazmat.primitives import serialization as s
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+kind = sys.argv[1]
+key = rsa.generate_private_key(65537, 2048) if kind == 'rsa' else ec.generate_private_key(getattr(ec, kind)())
+form = s.Encoding.PEM, s.PrivateFormat.PKCS8, s.NoEncryption()
+open(sys.argv[2], 'wb').write(key.private_bytes(*form))
+if kind != 'rsa':
+    print(key.public_key().public_bytes(s.Encoding.X962, s.PublicFormat.UncompressedPoint).hex())
+";
+
+#[test]
+fn ykman_imports_a_p_256_key_and_no_other() {
+    let pcscd = Pcscd::start();
+    let card = Card::insert(&pcscd, Profile::v5_7_1());
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("key.pem");
+    let file = file.to_str().unwrap();
+    let make = |kind: &str| said(&ykman::python(&pcscd).args(["-c", MAKE_KEY, kind, file]).output().unwrap());
+    let import = ["piv", "keys", "import", "--pin-policy", "ALWAYS", "--touch-policy", "CACHED"];
+    let import = |key: &str| ykman(&pcscd, &[&import[..], &["-m", key, "9a", file]].concat());
+    for kind in ["rsa", "SECP384R1"] {
+        let _ = make(kind);
+        assert!(!import(FACTORY_KEY).status.success(), "{kind}");
+        assert_eq!(card.public_key(0x9a), None, "{kind}");
+    }
+    let point = make("SECP256R1");
+    assert!(!import(&FACTORY_KEY.replace('1', "2")).status.success(), "not with another management key");
+    assert_eq!(card.public_key(0x9a), None);
+    said(&import(FACTORY_KEY));
+    let imported: String = card.public_key(0x9a).unwrap().iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(imported, point.trim());
+    assert_eq!(card.policies(0x9a), Some((PinPolicy::Always, TouchPolicy::Cached)));
+    let info = said(&ykman(&pcscd, &["piv", "keys", "info", "9a"]));
+    assert!(info.contains("IMPORTED"), "{info}");
+    assert!(!ykman(&pcscd, &["piv", "keys", "attest", "9a", "-"]).status.success(), "it was not made here");
+    let certificate = ["piv", "certificates", "generate", "-m", FACTORY_KEY, "-P", "123456", "-s", "CN=x"];
+    let public = dir.path().join("public.pem");
+    let public = public.to_str().unwrap();
+    said(&ykman(&pcscd, &["piv", "keys", "export", "9a", public]));
+    said(&ykman(&pcscd, &[&certificate[..], &["9a", public]].concat()));
+    assert_eq!(card.events().key_uses(), 1);
+}
+
+/// Follows a chain of three certificates and prints what the first one says of device and key.
+const FOLLOW: &str = "
+import sys
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization as s
+key, issuer = (x509.load_pem_x509_certificate(open(name, 'rb').read()) for name in sys.argv[1:3])
+root = x509.load_der_x509_certificate(open(sys.argv[3], 'rb').read())
+key.verify_directly_issued_by(issuer)
+issuer.verify_directly_issued_by(root)
+root.verify_directly_issued_by(root)
+for last in (3, 7, 8):
+    oid = x509.ObjectIdentifier('1.3.6.1.4.1.41482.3.%d' % last)
+    print(key.extensions.get_extension_for_oid(oid).value.value.hex())
+print(key.public_key().public_bytes(s.Encoding.X962, s.PublicFormat.UncompressedPoint).hex())
+";
+
+#[test]
+fn ykman_reads_an_attestation_whose_chain_ends_in_the_root_of_the_tests() {
+    let pcscd = Pcscd::start();
+    let card = Card::insert(&pcscd, Profile::v5_4_3());
+    let point = card.generate(0x95, PinPolicy::Always, TouchPolicy::Always);
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    said(&ykman(&pcscd, &["piv", "keys", "attest", "95", &path("key")]));
+    said(&ykman(&pcscd, &["piv", "certificates", "export", "f9", &path("issuer")]));
+    std::fs::write(path("root"), attestation_root()).unwrap();
+    let follow = ["-c", FOLLOW, &path("key"), &path("issuer"), &path("root")];
+    let text = said(&ykman::python(&pcscd).args(follow).output().unwrap());
+    let point: String = point.iter().map(|byte| format!("{byte:02x}")).collect();
+    let serial = format!("0204{:08x}", card.serial());
+    assert_eq!(text.lines().collect::<Vec<_>>(), ["050403", &serial, "0302", &point]);
+    let info = said(&ykman(&pcscd, &["piv", "keys", "info", "f9"]));
+    assert!(info.contains("ECCP256") && info.contains("IMPORTED"), "{info}");
 }

@@ -1,44 +1,99 @@
-//! A virtual YubiKey to play with by hand: starts a private `pcscd`, inserts a card, prints the line that
+//! Virtual YubiKeys to play with by hand: starts a private `pcscd`, inserts the cards, prints the line that
 //! points other programs at it, and obeys the words typed on standard input until that ends.
+//!
+//! ```text
+//! virtual-yubikey [--script FILE] [PROFILE[:SERIAL]]…
+//! ```
+//!
+//! A script, and every typed line that is not one of the words below, is for the card that was named last
+//! (at first for card 0): see `signet_tests::card::Script`.
 
 use std::io::{self, BufRead, Write};
-use std::time::Duration;
 
-use signet_tests::card::{Card, Profile, Touch};
+use signet_tests::card::{Card, Profile, Script};
 use signet_tests::pcsc::Pcscd;
 
-const WORDS: &str = "now | after SECONDS | never | press | remove | insert | log";
+const USAGE: &str = "usage: virtual-yubikey [--script FILE] [PROFILE[:SERIAL]]...; \
+    PROFILE is 5.7.1, 5.4.3, 5.2.7, bare, no-oath or truncating";
+const WORDS: &str = "card N | press | remove | insert | log | counts | touch now | touch slow 3s | touch never | \
+    serial N | at N FAULT | on INS FAULT; FAULT is remove, reset, busy 2s, status 6f00, garbage, wrong or mute";
+
+fn profile(word: &str) -> Option<Profile> {
+    let (name, serial) = word.split_once(':').map_or((word, None), |(name, serial)| (name, Some(serial)));
+    let profile = match name {
+        "5.7.1" => Profile::v5_7_1(),
+        "5.4.3" => Profile::v5_4_3(),
+        "5.2.7" => Profile::v5_2_7(),
+        "bare" => Profile::bare(),
+        "no-oath" => Profile::v5_7_1().without_oath(),
+        "truncating" => Profile::v5_7_1().truncating(),
+        _ => return None,
+    };
+    Some(match serial {
+        Some(serial) => profile.serial(serial.parse().ok()?),
+        None => profile,
+    })
+}
 
 fn main() -> io::Result<()> {
-    let profile = match std::env::args().nth(1).as_deref() {
-        None | Some("5.7.1") => Profile::v5_7_1(),
-        Some("5.4.3") => Profile::v5_4_3(),
-        Some("5.2.7") => Profile::v5_2_7(),
-        Some("bare") => Profile::bare(),
-        Some(_) => return Err(io::Error::other("usage: virtual-yubikey [5.7.1 | 5.4.3 | 5.2.7 | bare]")),
-    };
-    let pcscd = Pcscd::start();
-    let mut card = Card::insert(&pcscd, profile);
+    let mut script = None;
+    let mut profiles = Vec::new();
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        if word == "--script" {
+            let text = std::fs::read_to_string(words.next().ok_or_else(|| io::Error::other(USAGE))?)?;
+            script = Some(text.parse::<Script>().map_err(io::Error::other)?);
+        } else {
+            profiles.push(profile(&word).ok_or_else(|| io::Error::other(USAGE))?);
+        }
+    }
+    if profiles.is_empty() {
+        profiles.push(Profile::v5_7_1());
+    }
+    let pcscd = Pcscd::start_with(profiles.len().div_ceil(2));
+    let mut cards: Vec<Card> = profiles.into_iter().map(|profile| Card::insert(&pcscd, profile)).collect();
+    if let (Some(script), [card, ..]) = (&script, cards.as_slice()) {
+        card.play(script);
+    }
     writeln!(io::stdout(), "export PCSCLITE_CSOCK_NAME={}", pcscd.socket().display())?;
+    let mut chosen = 0;
     for line in io::stdin().lock().lines() {
         let line = line?;
-        match line.split_whitespace().collect::<Vec<_>>().as_slice() {
-            ["now"] => card.touch(Touch::Now),
-            ["never"] => card.touch(Touch::Never),
-            ["after", seconds] => match seconds.parse().map(Duration::from_secs) {
-                Ok(delay) => card.touch(Touch::After(delay)),
-                Err(_) => writeln!(io::stderr(), "{WORDS}")?,
-            },
-            ["press"] if card.press() => {}
-            ["press"] => writeln!(io::stderr(), "the card does not wait for a touch")?,
-            ["remove"] => card.remove(),
-            ["insert"] => card.reinsert(),
-            ["log"] => {
-                write!(io::stdout(), "{}", card.transcript())?;
-                card.clear_events();
-            }
-            [..] => writeln!(io::stderr(), "{WORDS}")?,
+        if let Some(number) = line.strip_prefix("card ").and_then(|number| number.trim().parse().ok()) {
+            chosen = number;
         }
+        match cards.get_mut(chosen) {
+            Some(card) => obey(card, &line)?,
+            None => writeln!(io::stderr(), "there is no card {chosen}")?,
+        }
+    }
+    Ok(())
+}
+
+fn obey(card: &mut Card, line: &str) -> io::Result<()> {
+    match line.split_whitespace().collect::<Vec<_>>().as_slice() {
+        ["card", _] => writeln!(io::stderr(), "serial {} in reader {}", card.serial(), card.reader())?,
+        ["press"] if card.press() => {}
+        ["press"] => writeln!(io::stderr(), "the card does not wait for a touch")?,
+        ["remove"] => card.remove(),
+        ["insert"] => card.reinsert(),
+        ["log"] => {
+            write!(io::stdout(), "{}", card.transcript())?;
+            card.clear_events();
+        }
+        ["counts"] => {
+            let events = card.events();
+            let (apdus, touches) = (events.apdus().count(), card.touches_asked());
+            let (on, off, resets) = (events.power_ons(), events.power_offs(), events.resets());
+            writeln!(
+                io::stdout(),
+                "{apdus} apdus, {touches} touches asked, {on} power on, {off} power off, {resets} resets"
+            )?;
+        }
+        [..] => match line.parse::<Script>() {
+            Ok(script) => card.play(&script),
+            Err(_) => writeln!(io::stderr(), "{WORDS}")?,
+        },
     }
     Ok(())
 }

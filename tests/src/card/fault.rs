@@ -12,6 +12,11 @@ pub enum Fault {
     Status(u16),
     /// The command is carried out, but these bytes are the answer.
     Garbage(Vec<u8>),
+    /// The command is carried out, but the last byte of the answer's data (if it has any) is another.
+    Wrong,
+    /// The card has lost everything volatile when the command comes, as after a moment without power that
+    /// the reader did not see.
+    Reset,
     /// The card never answers until it is pulled out.
     Mute,
     /// The answer comes this much later.

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Instant;
@@ -26,6 +27,8 @@ pub(super) struct Shared {
     pub(super) finger: Finger,
     pub(super) faults: Faults,
     pub(super) log: Log,
+    /// It is silent under [`Fault::Mute`].
+    pub(super) mute: AtomicBool,
 }
 
 impl Shared {
@@ -64,13 +67,26 @@ impl Shared {
             Some(Fault::Remove | Fault::Mute) => (None, None),
             Some(Fault::Status(sw)) => (Some(sw.to_be_bytes().to_vec()), None),
             Some(Fault::Garbage(ref bytes)) => (self.execute(&command).0.and(Some(bytes.clone())), None),
+            Some(Fault::Wrong) => {
+                let (reply, touched) = self.execute(&command);
+                (reply.map(another), touched)
+            }
+            Some(Fault::Reset) => {
+                self.device().power_off();
+                self.execute(&command)
+            }
             Some(Fault::Delay(_)) | None => self.execute(&command),
         };
         match fault {
             Some(Fault::Delay(delay)) => thread::sleep(delay),
             // Only the end of the connection ends it.
-            Some(Fault::Mute) => while vpcd::read(stream).is_some() {},
-            Some(Fault::Remove | Fault::Status(_) | Fault::Garbage(_)) | None => {}
+            Some(Fault::Mute) => {
+                self.mute.store(true, Ordering::SeqCst);
+                while vpcd::read(stream).is_some() {}
+                self.mute.store(false, Ordering::SeqCst);
+            }
+            Some(Fault::Remove | Fault::Status(_) | Fault::Garbage(_) | Fault::Wrong | Fault::Reset)
+            | None => {}
         }
         let said = reply.clone().unwrap_or_default();
         let (applet, took) = (self.device().selected(), at.elapsed());
@@ -97,4 +113,12 @@ impl Shared {
         };
         (Some(self.device().finish(waiting, touched, Instant::now())), Some(touched))
     }
+}
+
+/// The same answer with another last byte before the status word.
+fn another(mut reply: Vec<u8>) -> Vec<u8> {
+    if let [.., byte, _, _] = reply.as_mut_slice() {
+        *byte ^= 1;
+    }
+    reply
 }

@@ -13,17 +13,20 @@ use super::{PATIENCE, Pcscd, wire};
 #[derive(Debug, Clone)]
 pub(crate) struct Hand {
     socket: PathBuf,
+    name: String,
     port: u16,
     index: u8,
-    slots: Arc<[AtomicBool; 2]>,
+    slots: Arc<[AtomicBool]>,
     log: Arc<Log>,
 }
 
 impl Hand {
     pub(super) fn of(pcscd: &Pcscd, index: u8) -> Self {
+        let pair = pcscd.pairs.get(usize::from(index / 2)).expect("this pcscd has such a reader");
         Self {
             socket: pcscd.socket(),
-            port: pcscd.port,
+            name: pcscd.reader(index),
+            port: pair.port + u16::from(index % 2),
             index,
             slots: Arc::clone(&pcscd.slots),
             log: Arc::clone(&pcscd.log),
@@ -32,7 +35,7 @@ impl Hand {
 
     /// Where the card connects to.
     pub(crate) fn address(&self) -> SocketAddr {
-        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port + u16::from(self.index)))
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
     }
 
     /// The reader's number.
@@ -56,13 +59,12 @@ impl Hand {
     /// Waits until the daemon shows the reader as occupied (or empty).
     pub(crate) fn wait_for(&self, present: bool) {
         let mut stream = wire::connect(&self.socket).expect("pcscd accepts a client");
-        let ours = format!(" {:02}", self.index);
         let seen = wire::wait_until(&mut stream, Instant::now() + PATIENCE, |states| {
             // A failed reset makes a card look absent before the daemon has noticed that it is gone; and
             // one that comes back before that is never powered up. The count of changes tells: it is odd
             // while a card is in.
             states.iter().any(|state| {
-                state.name.ends_with(&ours) && state.present == present && (state.changes % 2 == 1) == present
+                state.name == self.name && state.present == present && (state.changes % 2 == 1) == present
             })
         });
         if let Err(error) = seen {

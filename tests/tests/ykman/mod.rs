@@ -20,6 +20,13 @@ pub fn command(pcscd: &Pcscd, args: &[&str]) -> Command {
     command
 }
 
+/// A run of `ykman` that looks for a card by itself.
+pub fn on_any(pcscd: &Pcscd, args: &[&str]) -> Command {
+    let mut command = program(pcscd, "ykman");
+    command.args(args);
+    command
+}
+
 fn program(pcscd: &Pcscd, name: &str) -> Command {
     let socket = pcscd.socket();
     let home = socket.parent().expect("the socket lies in a directory");

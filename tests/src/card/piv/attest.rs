@@ -42,6 +42,11 @@ pub(super) fn issuer_certificate() -> Vec<u8> {
     FACTORY.issuer_certificate.clone()
 }
 
+/// The public point of the attestation key.
+pub(super) fn issuer_point() -> [u8; 65] {
+    keys::point(&FACTORY.issuer)
+}
+
 impl Factory {
     fn build() -> Self {
         let (root, issuer) = (keys::fresh(), keys::fresh());

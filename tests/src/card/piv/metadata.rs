@@ -1,13 +1,14 @@
 //! Yubico's GET METADATA, in the shape of its SDK's documentation.
 
-use super::keys::{ATTESTATION, Key, P256};
-use super::{Command, Piv, Reply, mgmt, pin, sw, tlv};
+use super::keys::{ATTESTATION, Key, Origin, P256, PinPolicy, TouchPolicy};
+use super::{Command, Piv, Reply, attest, keys, mgmt, pin, sw, tlv};
+use crate::card::profile::Profile;
 
 /// "Algorithm" of a PIN or PUK.
 const NO_ALGORITHM: u8 = 0xff;
 
 impl Piv {
-    pub(super) fn metadata(&self, command: &Command) -> Reply {
+    pub(super) fn metadata(&self, profile: &Profile, command: &Command) -> Reply {
         let of_pin = |value: &pin::Pin, factory: bool| {
             [
                 tlv::write(0x01, &[NO_ALGORITHM]),
@@ -20,8 +21,15 @@ impl Piv {
             (0, pin::PIN) => Reply::ok(of_pin(&self.pin, self.pin.is(pin::FACTORY_PIN))),
             (0, pin::PUK) => Reply::ok(of_pin(&self.puk, self.puk.is(pin::FACTORY_PUK))),
             (0, mgmt::SLOT) => Reply::ok(self.mgmt.metadata()),
+            // The factory's key: the policies are a guess.
+            (0, ATTESTATION) if profile.attestation => {
+                let policies = (PinPolicy::Never, TouchPolicy::Never);
+                Reply::ok(of_key(policies, Origin::Imported, &attest::issuer_point()))
+            }
             (0, slot) => match self.keys.get(&slot) {
-                Some(key) => Reply::ok(of_key(slot, key)),
+                Some(Key { pin, touch, origin, secret }) => {
+                    Reply::ok(of_key((*pin, *touch), *origin, &keys::point(secret)))
+                }
                 // Also slot 96 (biometrics): ykman takes this one for "not there", and no other.
                 None => sw::NO_REFERENCE.into(),
             },
@@ -30,13 +38,12 @@ impl Piv {
     }
 }
 
-fn of_key(slot: u8, key: &Key) -> Vec<u8> {
-    debug_assert_ne!(slot, ATTESTATION, "the attestation key lies apart");
+fn of_key((pin, touch): (PinPolicy, TouchPolicy), origin: Origin, point: &[u8; 65]) -> Vec<u8> {
     [
         tlv::write(0x01, &[P256]),
-        tlv::write(0x02, &[key.pin as u8, key.touch as u8]),
-        tlv::write(0x03, &[key.origin as u8]),
-        tlv::write(0x04, &tlv::write(0x86, &key.point())),
+        tlv::write(0x02, &[pin as u8, touch as u8]),
+        tlv::write(0x03, &[origin as u8]),
+        tlv::write(0x04, &tlv::write(0x86, point)),
     ]
     .concat()
 }

@@ -104,7 +104,7 @@ impl Piv {
             0xcb => self.get_data(profile, command).into(),
             0xdb => self.put_data(profile, command).into(),
             0xf6 if profile.since(5, 7) => self.move_key(profile, command).into(),
-            0xf7 if profile.metadata => self.metadata(command).into(),
+            0xf7 if profile.metadata => self.metadata(profile, command).into(),
             0xf8 if profile.since(5, 0) => Reply::ok(profile.serial.to_be_bytes().to_vec()).into(),
             0xf9 if profile.attestation => self.attest(profile, command).into(),
             0xfa => self.set_retries(command).into(),
