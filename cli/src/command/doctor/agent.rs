@@ -66,8 +66,8 @@ pub(super) fn absent(refusal: Refusal, socket: &Socket, machine: &Machine) -> Fi
             format!("setsid -f signet-agent --socket {}", super::machine::path(socket.path()))
         }
         Origin::System => refusal.hint.unwrap_or_else(|| machine.as_root("systemctl restart signet-agent")),
-        // it was started just now, and ended: by hand it says why
-        Origin::Personal => "signet-agent".to_owned(),
+        // where it was started just now and ended, it says why to who starts it by hand
+        Origin::Personal => "setsid -f signet-agent".to_owned(),
     };
     let why = "every use, and most of what is looked at here, goes through the agent";
     Finding::wrong("agent", refusal.message, why, hint)

@@ -6,7 +6,9 @@ use super::machine::{path, word};
 use crate::ini::{Ini, Section};
 use signet_protocol::api::KeyInfo;
 use signet_protocol::record::is_key_name;
+use std::io::Read;
 use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
 
 /// Names that the console gives a downloaded key.
 const DOWNLOADS: [&str; 3] = ["rootkey", "accessKeys", "credentials"];
@@ -89,7 +91,8 @@ pub(super) fn downloads(vault: &Vault<'_>) -> Vec<Finding> {
         // a directory that is not there or may not be read holds nothing of ours to find
         let Ok(entries) = std::fs::read_dir(&dir) else { continue };
         let paths = entries.filter_map(Result::ok).map(|entry| entry.path());
-        findings.extend(paths.filter(|path| is_download(path)).map(|path| download(&path, vault)));
+        let named = paths.filter(|path| is_download(path));
+        findings.extend(named.map(|path| download(&path, holds_key(&path), vault)));
     }
     findings
 }
@@ -100,14 +103,30 @@ fn is_download(path: &Path) -> bool {
     named && name.ends_with(".csv")
 }
 
-fn download(file: &Path, vault: &Vault<'_>) -> Finding {
+/// Whether a file begins as the console's do: only the names in its first line are looked at.
+fn holds_key(file: &Path) -> bool {
+    let mut head = Zeroizing::new([0; 128]);
+    let read = std::fs::File::open(file).and_then(|mut file| file.read(head.as_mut_slice()));
+    // what cannot be read is not known to be none
+    let Ok(count) = read else { return true };
+    let head = head.get(..count).unwrap_or_default();
+    let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let line: String = String::from_utf8_lossy(line).to_lowercase().split_whitespace().collect();
+    ["accesskeyid", "secretaccesskey", "awssecretkey"].iter().any(|name| line.contains(name))
+}
+
+fn download(file: &Path, key: bool, vault: &Vault<'_>) -> Finding {
     let what = format!("{} looks like a downloaded access key", file.display());
     let root = file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("rootkey"));
     let (name, kind) = if root { ("root", "root --totp new") } else { ("break-glass", "iam-user") };
     let name = free(name, vault.keys);
     let first = if vault.ready { "" } else { "signet init && " };
     let hint = format!("{first}signet add {name} --kind {kind} --csv {} --delete-source", path(file));
-    Finding::wrong("plaintext", what, WHY, hint)
+    if key {
+        Finding::wrong("plaintext", what, WHY, hint)
+    } else {
+        Finding::warning("plaintext", what, WHY, hint)
+    }
 }
 
 #[cfg(test)]
@@ -116,7 +135,6 @@ mod tests {
     use super::*;
     use crate::command::doctor::Level;
     use crate::command::doctor::facts::key;
-    use zeroize::Zeroizing;
 
     fn ini(text: &str) -> Ini {
         Ini::new(Zeroizing::new(text.as_bytes().to_vec()))
@@ -180,6 +198,22 @@ mod tests {
     }
 
     #[test]
+    fn a_file_of_the_console_is_known_by_its_first_line() {
+        let file = std::env::temp_dir().join(format!("signet-console-{}", std::process::id()));
+        for (text, key) in [
+            ("\u{feff}Access key ID,Secret access key\r\nA,b\r\n", true),
+            ("AWSAccessKeyId=A\nAWSSecretKey=b\n", true),
+            ("User name,Password,Console sign-in URL\n", false),
+            ("", false),
+        ] {
+            std::fs::write(&file, text).unwrap();
+            assert_eq!(holds_key(&file), key, "{text}");
+        }
+        std::fs::remove_file(&file).unwrap();
+        assert!(holds_key(&file), "what cannot be read");
+    }
+
+    #[test]
     fn the_consoles_files_are_known_by_their_names() {
         for name in
             ["rootkey.csv", "rootkey (1).csv", "alice_accessKeys.csv", "accessKeys.csv", "credentials.csv"]
@@ -189,7 +223,11 @@ mod tests {
         for name in ["rootkey.txt", "keys.csv", "credentials"] {
             assert!(!is_download(&Path::new("/d").join(name)), "{name}");
         }
-        let hint = download(Path::new("/d/rootkey (1).csv"), &Vault { keys: &[], ready: true }).hint.unwrap();
+        let none = Vault { keys: &[], ready: true };
+        let found = download(Path::new("/d/rootkey (1).csv"), true, &none);
+        assert_eq!(found.level, Level::Wrong);
+        assert_eq!(download(Path::new("/d/rootkey.csv"), false, &none).level, Level::Warning);
+        let hint = found.hint.unwrap();
         assert_eq!(hint, "signet add root --kind root --totp new --csv '/d/rootkey (1).csv' --delete-source");
     }
 }

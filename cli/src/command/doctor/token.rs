@@ -50,12 +50,29 @@ fn shown(token: &TokenInfo) -> String {
         Some(slot) => format!(", slot {slot}"),
     };
     let attested = if token.attested == Some(true) { ", attested" } else { "" };
-    let code = match token.seen.as_ref().and_then(|seen| seen.oath_code) {
+    let told = token.seen.as_ref().map(|seen| told(token, seen)).unwrap_or_default();
+    format!("{} {}{called}{place}{enrolled}{firmware}{attested}{told}", token.kind, token.serial)
+}
+
+/// What it tells of itself: policies of its slot, tries left, and its other applet.
+fn told(token: &TokenInfo, seen: &Seen) -> String {
+    let policies =
+        slot_line(token, seen).and_then(|line| Some(format!(", {}", line.get(line.find("PIN ")?..)?)));
+    let tries =
+        |tries: Option<u8>, what| tries.map(|tries| format!(", {tries} {what} tries")).unwrap_or_default();
+    let code = match seen.oath_code {
         Some(true) => ", oath code set",
         Some(false) => ", no oath code",
         None => "",
     };
-    format!("{} {}{called}{place}{enrolled}{firmware}{attested}{code}", token.kind, token.serial)
+    let (pin, puk) = (tries(seen.pin_tries, "pin"), tries(seen.puk_tries, "puk"));
+    format!("{}{pin}{puk}{code}", policies.unwrap_or_default())
+}
+
+/// What the token shows of the slot that the vault has on it.
+fn slot_line<'a>(token: &TokenInfo, seen: &'a Seen) -> Option<&'a str> {
+    let name = format!("slot {}", token.slot.as_ref()?);
+    seen.details.iter().find(|(told, _)| *told == name).map(|(_, line)| line.as_str())
 }
 
 /// A token that was reported lost. The keys that it opened are told of by their marks.
@@ -133,10 +150,10 @@ fn factory(token: &TokenInfo, seen: &Seen) -> Vec<Finding> {
     seen.factory.iter().map(each).collect()
 }
 
-/// What the token shows of the slot that the vault has on it.
+/// Whether the slot still holds what was enrolled.
 fn slot(token: &TokenInfo, seen: &Seen, replace: &str) -> Option<Finding> {
     let (serial, slot) = (&token.serial, token.slot.as_ref()?);
-    let (_, line) = seen.details.iter().find(|(name, _)| *name == format!("slot {slot}"))?;
+    let line = slot_line(token, seen)?;
     if line == "empty" {
         let what = format!("slot {slot} of {serial} is empty");
         let why = "the token was reset, or its key was deleted: it opens no record any more";
@@ -276,8 +293,10 @@ mod tests {
 
     #[test]
     fn a_good_token_is_shown_in_one_line() {
-        let found = judge(&there(|_| {}), &[]);
-        let line = "yubikey-piv 42 (desk), in reader 0, slot 95, firmware 5.7.1, attested, no oath code";
+        let slot = ("slot 95".to_owned(), "P-256, made on the token, PIN always, touch always".to_owned());
+        let found = judge(&there(|seen| seen.details = vec![slot]), &[]);
+        let line = "yubikey-piv 42 (desk), in reader 0, slot 95, firmware 5.7.1, attested, PIN always, touch always, \
+                    3 pin tries, 3 puk tries, no oath code";
         assert_eq!(found, [Finding::ok("token", line)]);
     }
 
