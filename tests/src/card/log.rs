@@ -184,7 +184,11 @@ impl Exchange {
         if self.reply.is_empty() {
             return writeln!(text, "* no answer");
         }
-        let reply = if oath { oath::reply(&self.reply) } else { shown_reply(&self.reply, self.is_key_use()) };
+        let reply = if oath {
+            oath::reply(&self.command, &self.reply)
+        } else {
+            shown_reply(&self.reply, self.is_key_use())
+        };
         writeln!(text, "< {reply}")
     }
 }

@@ -4,10 +4,24 @@
 use super::hex;
 use crate::card::tlv;
 
-/// CALCULATE.
+// Instructions, as in the applet itself.
+const PUT: u8 = 0x01;
+const SET_CODE: u8 = 0x03;
 pub(super) const CALCULATE: u8 = 0xa2;
-/// SELECT, whose data is no list of elements.
+const VALIDATE: u8 = 0xa3;
+/// SELECT with P1 = 4, whose data is no list of elements; CALCULATE ALL with another one.
 const SELECT: u8 = 0xa4;
+
+/// Which instruction a command's elements are those of.
+fn ins(command: &[u8]) -> Option<u8> {
+    match command.get(1..3)? {
+        [SELECT, 4] => Some(SELECT),
+        // CALCULATE ALL: the elements of CALCULATE.
+        [SELECT, _] => Some(CALCULATE),
+        [ins, ..] => Some(*ins),
+        [] => None,
+    }
+}
 
 /// The challenge of a CALCULATE (also with an Le behind it).
 pub(super) fn challenge(command: &[u8]) -> Option<&[u8]> {
@@ -24,45 +38,75 @@ fn split(command: &[u8]) -> (&[u8], &[u8]) {
 
 pub(super) fn command(command: &[u8]) -> String {
     let (header, data) = split(command);
-    let data = match command.get(1) {
-        Some(&SELECT) => hex(data),
-        Some(_) | None => elements(data),
+    let data = match ins(command) {
+        Some(SELECT) | None => hex(data),
+        Some(ins) => elements(ins, data),
     };
     format!("{} {data}", hex(header)).trim_end().to_owned()
 }
 
-pub(super) fn reply(reply: &[u8]) -> String {
+/// The answer to a command.
+pub(super) fn reply(command: &[u8], reply: &[u8]) -> String {
     let (data, sw) = reply.split_at(reply.len().saturating_sub(2));
-    format!("{} {}", elements(data), hex(sw)).trim_start().to_owned()
+    let data = ins(command).map_or_else(|| hex(data), |ins| elements(ins, data));
+    format!("{data} {}", hex(sw)).trim_start().to_owned()
 }
 
-fn elements(mut data: &[u8]) -> String {
+fn elements(ins: u8, mut data: &[u8]) -> String {
     let mut words = Vec::new();
     // What is no element (the property of PUT, an Le, a piece of a long answer) is written as it is.
     while let Some((tag, value, rest)) = tlv::first(data).filter(|(tag, _, _)| *tag != 0x78) {
         let head = data.get(..data.len() - rest.len() - value.len()).unwrap_or_default();
-        words.push(format!("{}{}", hex(head), shown(tag, value)));
+        words.push(format!("{}{}", hex(head), shown(ins, tag, value)));
         data = rest;
     }
     words.push(hex(data));
     words.join(" ").trim_end().to_owned()
 }
 
-fn shown(tag: u32, value: &[u8]) -> String {
+fn shown(ins: u8, tag: u32, value: &[u8]) -> String {
     let named = |what: &str, bytes: &[u8]| format!(" ({what}: {} bytes)", bytes.len());
-    match (tag, value) {
-        // Type, digits, key; in SET CODE type and key.
-        (0x73, [kind, digits @ 6..=8, key @ ..]) => format!("{:02x}{digits:02x}{}", kind, named("key", key)),
-        (0x73, [kind, key @ ..]) => format!("{kind:02x}{}", named("key", key)),
-        (0x74, date) if date.len() == 8 && date.iter().all(u8::is_ascii_digit) => " (a date)".to_owned(),
-        (0x74, text) if text.iter().all(u8::is_ascii_graphic) => hex(text),
-        (0x74, random) => named("challenge", random),
-        // Digits and code; a proof of the access code has no digits, and is 20 bytes long.
-        (0x75, proof) if proof.len() == 20 => named("proof", proof),
-        (0x75 | 0x76, [digits, code @ ..]) => format!("{digits:02x}{}", named("code", code)),
-        (0x71, device) if device.len() == 8 && !device.iter().all(u8::is_ascii_graphic) => {
-            named("device", device)
+    match (ins, tag, value) {
+        (SELECT, 0x71, device) => named("device", device),
+        (PUT, 0x73, [kind, digits, key @ ..]) => format!("{kind:02x}{digits:02x}{}", named("key", key)),
+        (_, 0x73, [kind, key @ ..]) => format!("{kind:02x}{}", named("key", key)),
+        (CALCULATE, 0x74, date) if date.len() == 8 && date.iter().all(u8::is_ascii_digit) => {
+            " (a date)".to_owned()
         }
-        (_, value) => hex(value),
+        (CALCULATE, 0x74, text) if text.iter().all(u8::is_ascii_graphic) => hex(text),
+        (_, 0x74, random) => named("challenge", random),
+        (SET_CODE | VALIDATE, 0x75, proof) => named("proof", proof),
+        (_, 0x75 | 0x76, [digits, code @ ..]) => format!("{digits:02x}{}", named("code", code)),
+        (_, _, value) => hex(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_codes_and_everything_random_are_named() {
+        let secret = [7; 44];
+        let put = [&[0, 1, 0, 0, 0x3b, 0x71, 7][..], b"lk-date", &[0x73, 0x2e, 0x22, 6], &secret, &[0x78, 2]];
+        assert_eq!(command(&put.concat()), "000100003b 71076c6b2d64617465 732e2206 (key: 44 bytes) 7802");
+        // Random bytes may look like digits or text; they are named all the same.
+        let code = [&[0, 3, 0, 0, 0x29, 0x73, 9, 0x21, 6][..], b"0000000", &[0x74, 4], b"1234"];
+        assert_eq!(command(&code.concat()), "0003000029 730921 (key: 8 bytes) 7404 (challenge: 4 bytes)");
+        let selected = [&[0x71, 8][..], b"abcdefgh", &[0x74, 8], b"20261122", &[0x90, 0]].concat();
+        assert_eq!(
+            reply(&[0, SELECT, 4, 0], &selected),
+            "7108 (device: 8 bytes) 7408 (challenge: 8 bytes) 9000"
+        );
+        let check = [&[0, CALCULATE, 0, 0, 13, 0x71, 1, b'x', 0x74, 8][..], b"signet-0", &[0]].concat();
+        assert_eq!(command(&check), "00a200000d 710178 74087369676e65742d30 00");
+        assert_eq!(challenge(&check), Some(&b"signet-0"[..]));
+        assert_eq!(
+            reply(&[0, CALCULATE, 0, 0], &[0x76, 5, 6, 1, 2, 3, 4, 0x90, 0]),
+            "760506 (code: 4 bytes) 9000"
+        );
+        assert_eq!(reply(&[0, CALCULATE, 0, 0], &[0x69, 0x82]), "6982");
+        let all = [0x71, 1, b'x', 0x7c, 1, 6, 0x90, 0];
+        assert_eq!(reply(&[0, 0xa4, 0, 1], &all), "710178 7c0106 9000");
     }
 }
