@@ -136,21 +136,35 @@ fn an_agent_killed_while_a_record_is_restored() {
     });
 }
 
-#[test]
-fn an_agent_killed_while_a_key_goes_into_its_token() {
+/// Sealed or in the token, and usable; in the token once that was acknowledged, and at the latest when it
+/// is tried again.
+fn killed_while_embedding(flag: &str) {
     let mut vault = Vault::new(&["--no-factor"]);
-    let embed = |signet: &Signet| signet.run(&["embed", "root", "--no-access-code"]);
+    let embed = |signet: &Signet| signet.run(&["embed", "root", flag]);
     vault.killed_at_every_call(&embed, &|vault, acknowledged, case| {
         let custody = |vault: &Vault| vault.key("root").unwrap()["custody"].as_str().unwrap().to_owned();
         let held = custody(vault) == "in-token";
         assert!(held || !acknowledged, "{case}");
         works(vault, case);
         if !held {
-            // What the token was given stays in it; the next one finds it and goes on.
+            // What the token was given stays in it, behind a code that the record knows: the next one
+            // finds it and goes on.
             let again = embed(&vault.signet);
             assert_eq!(again.code(), 0, "{case}: {again:?}");
             assert_eq!(custody(vault), "in-token", "{case}");
             works(vault, case);
         }
+        assert_eq!(vault.card.oath_names(), ["signet-root"], "{case}");
+        assert_eq!(vault.card.has_oath_code(), flag == "--access-code", "{case}");
     });
+}
+
+#[test]
+fn an_agent_killed_while_a_key_goes_into_its_token() {
+    killed_while_embedding("--no-access-code");
+}
+
+#[test]
+fn an_agent_killed_while_a_key_goes_into_its_token_behind_an_access_code() {
+    killed_while_embedding("--access-code");
 }

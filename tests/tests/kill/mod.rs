@@ -68,8 +68,12 @@ impl Vault {
         self.signet.agent_pid().unwrap()
     }
 
-    /// Everything as it was, with a new agent.
+    /// Everything as it was, with a new agent; what the card's OATH applet was given is taken out of it.
     pub(crate) fn restore(&mut self) {
+        self.card.set_oath_code(None);
+        for name in self.card.oath_names() {
+            self.card.delete_oath(&name);
+        }
         self.signet.kill_agent();
         fs::remove_dir_all(self.signet.state_dir()).unwrap();
         copy(&self.signet.path("before"), &self.signet.state_dir());
