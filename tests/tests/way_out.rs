@@ -110,6 +110,49 @@ fn a_record_is_opened_without_signet() {
     assert!(!desk.card.pin_is_verified(), "a verified pin was left behind");
 }
 
+/// A key inside tokens: the record holds the access codes, and the script the words for what is left to do.
+#[test]
+fn a_key_inside_a_token_is_in_no_file() {
+    let desk = Desk::with_key();
+    let _ = desk.signet.run(&["embed", "prod"]).ok();
+    let said = way_out(&desk, &desk.record(), &[], Some(PIN));
+    assert!(said.status.success(), "{}", said.stderr);
+    let (meta, rest) = metadata(&said.stdout);
+    assert_eq!(meta["custody"], "in-token");
+    let serial = desk.card.serial();
+    let words = [
+        format!("--device {serial} oath accounts list"),
+        format!("--device {serial} oath accounts delete signet-prod"),
+    ];
+    assert!(rest.contains("the secret is in no file"), "{rest}");
+    assert!(words.iter().all(|words| rest.contains(&format!("\n    ykman {words}\n"))), "{rest}");
+    assert!(!rest.contains("access code of"), "without --show: {rest}");
+
+    let said = way_out(&desk, &desk.record(), &["--show"], Some(PIN));
+    let code = said.stdout.lines().find_map(|line| line.strip_prefix(&format!("access code of {serial}: ")));
+    let code = code.unwrap_or_else(|| panic!("{}", said.stdout));
+    assert!(desk.card.is_oath_code(code), "{code}");
+    assert!(said.stdout.contains("\nsecret access key: in the tokens\n"), "{}", said.stdout);
+
+    // The words as they are printed, at a terminal; the code goes to the question that they ask.
+    let path = format!("{}:{}", python("").display(), std::env::var("PATH").unwrap());
+    for words in &words {
+        let mut command = desk.pcscd.command("sh");
+        command.args(["-c", &format!("exec ykman {words} >/dev/tty 2>&1")]);
+        command.env("HOME", desk.signet.home()).env("PATH", &path);
+        let mut terminal = Terminal::run(&command);
+        terminal.expect("password: ");
+        terminal.send(&format!("{code}\n"));
+        if words.contains("delete") {
+            terminal.expect("[y/N]: ");
+            terminal.send("y\n");
+        }
+        let (status, ..) = terminal.finish();
+        assert!(status.success() && terminal.seen.contains("signet-prod"), "{words}: {}", terminal.seen);
+    }
+    assert!(desk.card.oath_names().is_empty());
+}
+
 #[test]
 fn a_wrong_pin_tells_the_tries_and_a_blocked_one_the_way_on() {
     let desk = Desk::with_key();
