@@ -124,9 +124,9 @@ fn permitted(
         }
     };
     let offered = offered(house, &task, &permit)?;
-    let mut tokens: Vec<String> = offered.iter().map(|token| token.serial.clone()).collect();
-    let written = task.written().iter().filter(|serial| !tokens.contains(serial));
-    tokens.extend(written.cloned().collect::<Vec<_>>());
+    let serves = |serial: &String| offered.iter().any(|token| token.serial == *serial);
+    let written = task.written().iter().filter(|serial| !serves(serial)).cloned();
+    let tokens: Vec<String> = offered.iter().map(|token| token.serial.clone()).chain(written).collect();
     let mut consent = Consent::begin(permit, tokens.clone());
     if !task.checks_factors() {
         consent = consent.without_code();

@@ -219,6 +219,9 @@ fn a_key_without_one_owes_a_touch_and_says_so_at_each_use() {
         "{warnings}"
     );
     assert_eq!(events.last()["event"], "signed");
+    let mut quiet = harness::use_of("root", &identity());
+    quiet["may_ask"] = json!(false);
+    assert_eq!(code(&agent.stream("/v1/uses", &quiet).last()), "no_prompt", "nobody would know of the touch");
     agent.signer_says(&[signed(SERIAL)]);
     assert_eq!(code(&agent.use_it("root", &identity())), "internal", "no touch");
     // What changes the record opens it: that owes the PIN all the same.

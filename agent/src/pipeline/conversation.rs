@@ -105,13 +105,13 @@ impl Line<'_> {
         Ok(place)
     }
 
-    /// Where nobody can be asked, a use ends at its first question: until then it may still say
-    /// something better, such as that the token is absent.
+    /// Where nobody can be asked, a use ends at its first question or touch: until then it may still
+    /// say something better, such as that the token is absent.
     fn can_ask(&self) -> Result<(), Refusal> {
         if self.may_ask {
             return Ok(());
         }
-        Err(Refusal::bare(Code::NoPrompt, "a question has to be asked, and there is nowhere to ask it"))
+        Err(Refusal::bare(Code::NoPrompt, "the person has to be asked, and there is nowhere to ask"))
     }
 
     /// Starts a child with its order; whoever holds it ends it on every way out.
@@ -158,6 +158,8 @@ impl Line<'_> {
                             self.say(UseEvent::Prompt(prompt))?;
                         }
                         Event::Touch { n, of, token, seconds } => {
+                            // Who is not told what he touches for has not agreed to it.
+                            self.can_ask()?;
                             consent.touch_shown(n, of, &token).map_err(breached)?;
                             self.say(UseEvent::Touch { n, of, token, seconds })?;
                         }
