@@ -1,5 +1,6 @@
 //! A second client of the card, waiting on it all the time while requests are signed and while signers are
-//! killed: it never gets an agreement that it did not unlock itself.
+//! killed: it never gets an agreement, nor a calculation of a key inside the token, that it did not unlock
+//! itself.
 //!
 //! libpcsclite knows one daemon per process, so the second client is this very program, started anew.
 
@@ -46,6 +47,27 @@ fn agreement() -> Vec<u8> {
     [&[0, 0x87, 0x11, SLOT, 0x47][..], &template, &[0]].concat()
 }
 
+/// The OATH applet (Yubico, "OATH protocol", SELECT).
+const OATH: [u8; 12] = [0, 0xa4, 4, 0, 7, 0xa0, 0, 0, 5, 0x27, 0x21, 1];
+/// A challenge that nobody else has.
+const CHALLENGE: &[u8] = b"attempt!";
+
+/// CALCULATE of the key `root` on our challenge.
+fn calculation() -> Vec<u8> {
+    const NAME: &[u8] = b"signet-root";
+    [&[0, 0xa2, 0, 0, 0x17, 0x71, 0x0b][..], NAME, &[0x74, 8], CHALLENGE].concat()
+}
+
+/// What the second client is after: the applet, and the command in it.
+fn target(kept: &str) -> (&'static [u8], Vec<u8>) {
+    if kept == IN_TOKEN { (&OATH, calculation()) } else { (&PIV, agreement()) }
+}
+
+/// Where the key is.
+const SEALED: &str = "sealed";
+/// It is in the token, behind an access code.
+const IN_TOKEN: &str = "in-token";
+
 /// How the second client goes about it.
 #[derive(Clone, Copy)]
 enum Manner {
@@ -64,7 +86,8 @@ struct Counts {
 }
 
 /// One attempt after the other, until it is told to stop.
-fn lurk(reader: &str, manner: Manner, stop: &AtomicBool, counts: &Counts) {
+fn lurk(reader: &str, kept: &str, manner: Manner, stop: &AtomicBool, counts: &Counts) {
+    let (select, wanted) = target(kept);
     let reader = std::ffi::CString::new(reader).unwrap();
     while !stop.load(Ordering::SeqCst) {
         let Ok(context) = Context::establish(Scope::User) else { continue };
@@ -73,9 +96,9 @@ fn lurk(reader: &str, manner: Manner, stop: &AtomicBool, counts: &Counts) {
             let attempt = |card: &pcsc::Card| -> Result<(), pcsc::Error> {
                 let mut buffer = [0; MAX_BUFFER_SIZE];
                 if matches!(manner, Manner::Anew) {
-                    card.transmit(&PIV, &mut buffer)?;
+                    card.transmit(select, &mut buffer)?;
                 }
-                let answer = card.transmit(&agreement(), &mut buffer)?;
+                let answer = card.transmit(&wanted, &mut buffer)?;
                 counts.tried.fetch_add(1, Ordering::SeqCst);
                 if answer.ends_with(&[0x90, 0x00]) {
                     counts.got.fetch_add(1, Ordering::SeqCst);
@@ -126,11 +149,12 @@ fn the_second_client() {
     if let Ok(pin) = std::env::var("SIGNET_TEST_PIN") {
         return leave_verified(&reader, pin.as_bytes());
     }
+    let kept = std::env::var("SIGNET_TEST_KEPT").unwrap();
     let (stop, counts) = (AtomicBool::new(false), Counts::default());
     thread::scope(|scope| {
         for manner in [Manner::AsLeft, Manner::Between, Manner::Anew] {
-            let (reader, stop, counts) = (&reader, &stop, &counts);
-            scope.spawn(move || lurk(reader, manner, stop, counts));
+            let (reader, kept, stop, counts) = (&reader, &kept, &stop, &counts);
+            scope.spawn(move || lurk(reader, kept, manner, stop, counts));
         }
         // Until the test lets go; an error is an end too.
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
@@ -153,9 +177,16 @@ fn client(pcscd: &Pcscd, card: &Card) -> Command {
 struct Second(Child);
 
 impl Second {
-    fn start(pcscd: &Pcscd, card: &Card) -> Self {
+    fn start(pcscd: &Pcscd, card: &Card, kept: &str) -> Self {
         let mut command = client(pcscd, card);
-        let second = Self(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());
+        let second = Self(
+            command
+                .env("SIGNET_TEST_KEPT", kept)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap(),
+        );
         assert!(comes_true(|| attempts(&card.events()).count() >= 6), "the second client does not work");
         second
     }
@@ -186,7 +217,8 @@ impl Drop for Second {
 fn attempts(events: &Events) -> impl Iterator<Item = &Exchange> {
     let point = point();
     events.apdus().filter(move |exchange| {
-        exchange.is_key_use() && exchange.command.windows(65).any(|window| window == point)
+        let agreement = exchange.is_key_use() && exchange.command.windows(65).any(|window| window == point);
+        agreement || exchange.command.ends_with(CHALLENGE)
     })
 }
 
@@ -195,7 +227,7 @@ fn is_good(exchange: &Exchange) -> bool {
 }
 
 /// A card with one key enrolled, in a Signet that holds the key `root`.
-fn enrolled(pcscd: &Pcscd) -> (Card, Signet) {
+fn enrolled(pcscd: &Pcscd, kept: &str) -> (Card, Signet) {
     let card = Card::insert(pcscd, Profile::v5_7_1().touch_timeout(TOUCH_TIMEOUT));
     let signet = Signet::start(&Setup { kinds: &["yubikey-piv"], pcscd: Some(pcscd), ..Setup::default() });
     for (kind, answer) in [("new-pin", PIN), ("new-puk", "87654321"), ("pin", PIN), ("confirm", "yes")] {
@@ -205,6 +237,10 @@ fn enrolled(pcscd: &Pcscd) -> (Card, Signet) {
     let add = ["add", "root", "--kind", "root", "--stdin", "--no-verify", "--no-factor"];
     let _ = signet.run_with(&add, KEY).ok();
     assert!(card.public_key(SLOT).is_some());
+    if kept == IN_TOKEN {
+        let _ = signet.run(&["embed", "root"]).ok();
+        assert!(card.has_oath_code());
+    }
     card.clear_events();
     (card, signet)
 }
@@ -236,7 +272,7 @@ fn it_gets_its_agreement_where_a_verified_pin_is_left_behind() {
     let pcscd = Pcscd::start();
     let card = Card::insert(&pcscd, Profile::v5_7_1());
     let _ = card.generate(SLOT, PinPolicy::Once, TouchPolicy::Always);
-    let second = Second::start(&pcscd, &card);
+    let second = Second::start(&pcscd, &card, SEALED);
     assert_eq!(attempts(&card.events()).filter(|it| is_good(it)).count(), 0);
     let got_it = comes_true(|| {
         let careless = client(&pcscd, &card).env("SIGNET_TEST_PIN", "123456").output().unwrap();
@@ -249,10 +285,31 @@ fn it_gets_its_agreement_where_a_verified_pin_is_left_behind() {
 }
 
 #[test]
-fn it_gets_nothing_while_requests_are_signed() {
+fn it_gets_its_calculation_where_there_is_no_access_code() {
+    // The other control.
     let pcscd = Pcscd::start();
-    let (card, signet) = enrolled(&pcscd);
-    let second = Second::start(&pcscd, &card);
+    let (card, signet) = enrolled(&pcscd, SEALED);
+    let _ = signet.run(&["embed", "root", "--no-access-code"]).ok();
+    let second = Second::start(&pcscd, &card, IN_TOKEN);
+    assert!(comes_true(|| attempts(&card.events()).any(is_good)), "{}", card.transcript());
+    let (tried, got) = second.end();
+    assert!(got > 0, "of {tried}");
+}
+
+#[test]
+fn it_gets_nothing_while_requests_are_signed() {
+    nothing_while_requests_are_signed(SEALED);
+}
+
+#[test]
+fn it_gets_nothing_while_requests_are_signed_inside_the_token() {
+    nothing_while_requests_are_signed(IN_TOKEN);
+}
+
+fn nothing_while_requests_are_signed(kept: &str) {
+    let pcscd = Pcscd::start();
+    let (card, signet) = enrolled(&pcscd, kept);
+    let second = Second::start(&pcscd, &card, kept);
     let uses = 12;
     for number in 0..uses {
         // The touch takes a while, so that the second client stands in line during it.
@@ -265,15 +322,32 @@ fn it_gets_nothing_while_requests_are_signed() {
     assert!(tried >= uses, "it tried only {tried} times");
     assert_eq!(attempts(&events).filter(|it| is_good(it) || it.touched.is_some()).count(), 0);
     assert_eq!(events.key_uses(), uses, "the card agreed once a use");
-    assert!(!card.pin_is_verified());
+    assert_eq!(events.calculations(), if kept == IN_TOKEN { uses } else { 0 });
+    assert!(is_locked(&card));
+}
+
+/// Nothing that was proved is left behind.
+fn is_locked(card: &Card) -> bool {
+    !card.pin_is_verified() && !(card.has_oath_code() && card.oath_is_unlocked())
 }
 
 #[test]
 fn it_gets_nothing_at_whatever_point_a_signer_is_killed() {
+    nothing_at_whatever_point_a_signer_is_killed(SEALED);
+}
+
+#[test]
+fn it_gets_nothing_at_whatever_point_a_signer_is_killed_that_signs_inside_the_token() {
+    nothing_at_whatever_point_a_signer_is_killed(IN_TOKEN);
+}
+
+fn nothing_at_whatever_point_a_signer_is_killed(kept: &str) {
     const KILLS: usize = 36;
+    // What proves something to the card: PIN or access code.
+    let proof = if kept == IN_TOKEN { 0xa3 } else { 0x20 };
     let pcscd = Pcscd::start();
-    let (card, signet) = enrolled(&pcscd);
-    let second = Second::start(&pcscd, &card);
+    let (card, signet) = enrolled(&pcscd, kept);
+    let second = Second::start(&pcscd, &card, kept);
     let mut killed = 0;
     let mut rounds = 0;
     while killed < KILLS {
@@ -281,8 +355,8 @@ fn it_gets_nothing_at_whatever_point_a_signer_is_killed() {
         assert!(rounds < 2 * KILLS, "only {killed} of {rounds} uses were caught");
         let point = rounds % 4;
         match point {
-            // The answer to VERIFY comes late: the PIN is verified, and the key not yet used.
-            0 => card.fault(At::Ins(0x20), Fault::Delay(Duration::from_millis(200))),
+            // The answer to the proof comes late: it is verified, and the key not yet used.
+            0 => card.fault(At::Ins(proof), Fault::Delay(Duration::from_millis(200))),
             1 | 2 => card.touch(Touch::Never),
             _ => card.touch(Touch::After(Duration::from_millis(20))),
         }
@@ -293,6 +367,9 @@ fn it_gets_nothing_at_whatever_point_a_signer_is_killed() {
             continue;
         };
         match point {
+            0 if kept == IN_TOKEN => {
+                assert!(comes_true(|| card.oath_is_unlocked()), "{}", card.transcript());
+            }
             0 => assert!(comes_true(|| card.pin_is_verified()), "{}", card.transcript()),
             1 | 2 => card.wait_until_asked(),
             _ => {
@@ -323,7 +400,7 @@ fn it_gets_nothing_at_whatever_point_a_signer_is_killed() {
     assert_eq!(got, 0, "of {tried}");
     assert!(tried >= KILLS, "it tried only {tried} times");
     assert_eq!(attempts(&events).filter(|it| is_good(it) || it.touched.is_some()).count(), 0);
-    assert!(!card.pin_is_verified());
+    assert!(is_locked(&card));
     assert_eq!(signet.run(&["audit", "verify"]).code(), 0);
-    println!("{killed} signers killed in {rounds} uses, {tried} attempts of the second client");
+    println!("{kept}: {killed} signers killed in {rounds} uses, {tried} attempts of the second client");
 }
