@@ -42,6 +42,11 @@ impl Context {
 
     /// How results are written.
     pub(crate) fn format(&self) -> Format {
+        self.global.format.unwrap_or_default()
+    }
+
+    /// The same, where it was said.
+    pub(crate) fn format_asked(&self) -> Option<Format> {
         self.global.format
     }
 

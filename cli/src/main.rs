@@ -26,7 +26,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return command::usage::answer(&error),
     };
-    let format = cli.global.format;
+    let format = cli.global.format.unwrap_or_default();
     let style = command::failure_style(&cli.command);
     let cx = context::Context::new(cli.global, before);
     match command::run(&cx, cli.command) {

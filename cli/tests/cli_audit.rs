@@ -107,9 +107,11 @@ fn a_directory_without_a_log_is_a_failed_check() {
 fn the_stored_bytes_come_out_as_they_are() {
     let lines = log();
     let dir = copy(&lines);
-    for format in ["text", "json"] {
-        assert_eq!(text(&audit(dir.path(), &["log", "-o", format]).stdout), lines.concat());
+    for words in [&["log"][..], &["log", "-o", "json"]] {
+        assert_eq!(text(&audit(dir.path(), words).stdout), lines.concat());
     }
+    let table = text(&audit(dir.path(), &["log", "-o", "text"]).stdout).to_lowercase();
+    assert!(table.starts_with("seq") && table.lines().count() == 7, "who asks for the table gets it: {table}");
     let some = audit(
         dir.path(),
         &["log", "--key", "prod", "--since", "2026-11-03", "--until", "2026-11-06T10:00:00Z"],
@@ -120,7 +122,7 @@ fn the_stored_bytes_come_out_as_they_are() {
     let csv = text(&audit(dir.path(), &["log", "-o", "csv"]).stdout);
     assert_eq!(
         (csv.lines().count(), csv.lines().next()),
-        (7, Some("seq,time,phase,key,action,user,token,result"))
+        (7, Some("seq,time,phase,key,action,user,token,result,reason"))
     );
 }
 

@@ -40,18 +40,19 @@ pub(crate) struct Global {
     /// Socket of the agent [default: SIGNET_SOCK, the system's, then the personal one]
     #[arg(long, global = true, value_name = "PATH")]
     pub(crate) socket: Option<PathBuf>,
-    /// How results and failures are written
-    #[arg(short = 'o', long, global = true, value_enum, default_value_t = Format::Text)]
-    pub(crate) format: Format,
+    /// How results and failures are written [default: text]
+    #[arg(short = 'o', long, global = true, value_enum)]
+    pub(crate) format: Option<Format>,
     /// Ask nothing: refuse where a question would have to be asked
     #[arg(long, global = true)]
     pub(crate) no_prompt: bool,
 }
 
 /// How results are written on standard output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum Format {
     /// For people; may change
+    #[default]
     Text,
     /// For programs; versioned
     Json,

@@ -26,13 +26,13 @@ pub(crate) fn run(cx: &Context, command: &AuditCommand) -> Done {
     }
 }
 
-/// The stored bytes for programs; a table where a person looks at it.
+/// The stored bytes for programs; a table where a person looks at it, or asked for one.
 fn log(cx: &Context, args: &Log) -> Done {
     let select = select::Select::new(args)?;
-    let stored = match cx.format() {
-        Format::Json => true,
-        Format::Csv => false,
-        Format::Text => !io::stdout().is_terminal(),
+    let stored = match cx.format_asked() {
+        Some(Format::Json) => true,
+        Some(Format::Csv | Format::Text) => false,
+        None => !io::stdout().is_terminal(),
     };
     let mut rows = Vec::new();
     let mut each = |line: &[u8]| {

@@ -8,7 +8,8 @@ use time::macros::format_description;
 use time::{Date, OffsetDateTime, PrimitiveDateTime, Time};
 
 /// The table's head.
-pub(super) const COLUMNS: [&str; 8] = ["seq", "time", "phase", "key", "action", "user", "token", "result"];
+pub(super) const COLUMNS: [&str; 9] =
+    ["seq", "time", "phase", "key", "action", "user", "token", "result", "reason"];
 
 /// What was asked for.
 pub(super) struct Select<'a> {
@@ -64,7 +65,7 @@ fn cells(entry: &Map<String, Value>) -> Vec<String> {
         None => text("token"),
     };
     let plain = ["seq", "time", "phase", "key", "action", "user"].map(text);
-    plain.into_iter().chain([token, result]).collect()
+    plain.into_iter().chain([token, result, text("reason")]).collect()
 }
 
 /// RFC 3339, or a date, which means its first instant in UTC.
