@@ -75,7 +75,7 @@ fn meant(key: &KeyInfo, enrolled: &[TokenInfo], named: Option<&str>) -> Result<V
     }
     match gone.first() {
         Some(serial) if there.is_empty() => Err(Refusal::new(
-            Code::BadRequest,
+            Code::Denied,
             format!("no token is left to verify {} with", key.name),
             format!("signet token lost {serial}"),
         )),
@@ -136,7 +136,7 @@ mod tests {
         let tokens = [enrolled("42", true), enrolled("43", false), enrolled("44", false)];
         assert_eq!(meant(&key(&[]), &tokens, None).unwrap(), ["43"]);
         let refused = meant(&key(&[]), &tokens, Some("42")).unwrap_err();
-        assert_eq!(refused.hint.unwrap(), "signet token lost 42");
+        assert_eq!((refused.code, refused.hint.as_deref()), (Code::Denied, Some("signet token lost 42")));
         assert_eq!(meant(&key(&[]), &tokens, Some("44")).unwrap_err().code, Code::BadRequest);
         assert_eq!(meant(&key(&[]), &tokens[1..], Some("43")).unwrap(), ["43"]);
     }

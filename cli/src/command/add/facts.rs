@@ -70,7 +70,7 @@ fn tokens(cx: &Context, serials: &[String]) -> Result<Vec<(Recipient, PublicKey)
     for serial in serials {
         if lost.iter().any(|token| token.serial == *serial) {
             return Err(Refusal::new(
-                Code::BadRequest,
+                Code::Denied,
                 format!("token {serial} was lost: nothing is sealed to it any more"),
                 "signet token list",
             ));
