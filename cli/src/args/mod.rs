@@ -38,13 +38,13 @@ pub(crate) struct Cli {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Global {
     /// Socket of the agent [default: SIGNET_SOCK, the system's, then the personal one]
-    #[arg(long, global = true, value_name = "PATH")]
+    #[arg(long, global = true, value_name = "PATH", display_order = 900)]
     pub(crate) socket: Option<PathBuf>,
     /// How results and failures are written [default: text]
-    #[arg(short = 'o', long, global = true, value_enum)]
+    #[arg(short = 'o', long, global = true, value_enum, display_order = 901)]
     pub(crate) format: Option<Format>,
     /// Ask nothing: refuse where a question would have to be asked
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 902)]
     pub(crate) no_prompt: bool,
 }
 
