@@ -39,7 +39,6 @@ mod touch;
 mod vpcd;
 
 use std::net::{Shutdown, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -83,7 +82,6 @@ impl Card {
             finger: touch::Finger::default(),
             faults: fault::Faults::default(),
             log: log::Log::default(),
-            mute: AtomicBool::default(),
         };
         let mut card = Self { shared: Arc::new(shared), hand: pcscd.take_slot(), plugged: None };
         card.plug();
@@ -147,10 +145,10 @@ impl Card {
         self.shared.faults.arm(at, fault);
     }
 
-    /// Whether it has been asked something and stays silent, under [`Fault::Mute`].
+    /// How many faults have not struck yet.
     #[must_use]
-    pub fn is_mute(&self) -> bool {
-        self.shared.mute.load(Ordering::SeqCst)
+    pub fn faults_left(&self) -> usize {
+        self.shared.faults.left()
     }
 
     /// Carries out a script: arms its faults, from the next APDU on, and sets what else it says.

@@ -3,9 +3,7 @@
 
 use std::io;
 use std::net::TcpStream;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::Instant;
 
 use super::device::{Device, Step};
@@ -27,8 +25,6 @@ pub(super) struct Shared {
     pub(super) finger: Finger,
     pub(super) faults: Faults,
     pub(super) log: Log,
-    /// It is silent under [`Fault::Mute`].
-    pub(super) mute: AtomicBool,
 }
 
 impl Shared {
@@ -63,7 +59,7 @@ impl Shared {
     fn apdu(&self, stream: &mut TcpStream, command: Vec<u8>) -> io::Result<()> {
         let at = Instant::now();
         let fault = self.faults.take(command.get(1).copied());
-        let (reply, touched) = match fault {
+        let (mut reply, touched) = match fault {
             Some(Fault::Remove | Fault::Mute) => (None, None),
             Some(Fault::Status(sw)) => (Some(sw.to_be_bytes().to_vec()), None),
             Some(Fault::Garbage(ref bytes)) => (self.execute(&command).0.and(Some(bytes.clone())), None),
@@ -78,13 +74,9 @@ impl Shared {
             Some(Fault::Delay(_)) | None => self.execute(&command),
         };
         match fault {
-            Some(Fault::Delay(delay)) => thread::sleep(delay),
+            Some(Fault::Delay(delay)) => reply = reply.filter(|_| self.finger.stays(delay)),
             // Only the end of the connection ends it.
-            Some(Fault::Mute) => {
-                self.mute.store(true, Ordering::SeqCst);
-                while vpcd::read(stream).is_some() {}
-                self.mute.store(false, Ordering::SeqCst);
-            }
+            Some(Fault::Mute) => while vpcd::read(stream).is_some() {},
             Some(Fault::Remove | Fault::Status(_) | Fault::Garbage(_) | Fault::Wrong | Fault::Reset)
             | None => {}
         }

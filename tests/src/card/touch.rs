@@ -84,6 +84,16 @@ impl Finger {
         state.waiting
     }
 
+    /// The card's side: is busy for a while; false when it was pulled out meanwhile.
+    pub(super) fn stays(&self, time: Duration) -> bool {
+        let state = self.state();
+        let (state, _) = self
+            .changed
+            .wait_timeout_while(state, time, |state| !state.pulled_out)
+            .unwrap_or_else(PoisonError::into_inner);
+        !state.pulled_out
+    }
+
     /// The card's side: asks for a touch and waits for it.
     pub(super) fn ask(&self, timeout: Duration) -> Ended {
         let begun = Instant::now();
