@@ -142,8 +142,7 @@ fn embed_names_the_tokens_and_whether_they_ask_for_a_code() {
     }
     let stub = Stub::new(embedded(true), &[], done);
     let text = shown(&stub.run(&["embed", "prod"]));
-    let words =
-        "prod: in the token, access code; opened by 42 or 43; a use takes a pin, 2 touches; epoch 1\n";
+    let words = "prod: in the token, access code; held by 42; a use takes a pin, 2 touches; epoch 1\n";
     assert_eq!(text, words);
     assert_eq!(document(&stub.run(&["embed", "prod", "-o", "json"]))["key"]["custody"], "in-token");
 }

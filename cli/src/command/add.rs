@@ -55,7 +55,12 @@ pub(crate) fn run(cx: &Context, args: &Add) -> Done {
     }
     match args.custody {
         CustodyArg::Sealed => {}
-        CustodyArg::InToken => into_tokens(cx, name)?,
+        CustodyArg::InToken => {
+            if args.totp.is_some() && !args.no_verify {
+                output::talk("a one-time code counts once: give the next one");
+            }
+            into_tokens(cx, name)?;
+        }
     }
     remove_source(cx, args, &source)?;
     tell(cx, &find(cx, name)?)?;

@@ -55,15 +55,20 @@ pub(super) fn tell(cx: &Context, key: &KeyInfo) -> Result<(), Refusal> {
     }
     match cx.format() {
         Format::Json => output::json(&Document { version: VERSION, key }),
-        Format::Text | Format::Csv => output::line(&format!(
-            "{}: {}; opened by {}; a use takes {}; epoch {}",
-            key.name,
-            short(key),
-            joined(&key.tokens, "or"),
-            demands(key),
-            key.epoch
-        )),
+        Format::Text | Format::Csv => output::line(&sentence(key)),
     }
+}
+
+/// A key in one line.
+fn sentence(key: &KeyInfo) -> String {
+    let by = match key.custody {
+        Custody::Sealed => format!("opened by {}", joined(&key.tokens, "or")),
+        Custody::InToken => {
+            let holders: Vec<String> = key.holders.iter().map(|holder| holder.serial.clone()).collect();
+            format!("held by {}", joined(&holders, "and"))
+        }
+    };
+    format!("{}: {}; {by}; a use takes {}; epoch {}", key.name, short(key), demands(key), key.epoch)
 }
 
 /// How many of the tokens that hold the key ask for an access code, and how many hold it.

@@ -17,7 +17,7 @@ pub(crate) fn run(cx: &Context, args: &Embed) -> Done {
     let key = find(cx, &args.name)?;
     let tokens = if args.token.is_empty() { &key.tokens } else { &args.token };
     output::talk(&format!(
-        "{} goes into {}; after that no record holds it, and what is lost with the last token is lost",
+        "moving {} into {}: no record will hold it any more, and with the last of its tokens it is lost",
         key.name,
         joined(tokens, "and")
     ));
