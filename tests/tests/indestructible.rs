@@ -28,6 +28,21 @@ use terminal::Terminal;
 const VERIFY: u8 = 0x20;
 const PIV: [u8; 16] = [0, 0xa4, 4, 0, 11, 0xa0, 0, 0, 3, 8, 0, 0, 0x10, 0, 1, 0];
 
+/// What brings the key where it is kept: sealed it is already.
+const KEPT: [&[&str]; 2] = [&[], &["embed", "prod", "--no-access-code"]];
+
+/// One behaviour, wherever the key is kept.
+fn wherever_it_is_kept(behaviour: fn(Desk)) {
+    for words in KEPT {
+        println!("kept by {words:?}");
+        let desk = Desk::with_key();
+        if !words.is_empty() {
+            let _ = desk.signet.run(words).ok();
+        }
+        behaviour(desk);
+    }
+}
+
 /// The agent is the one that was started.
 #[track_caller]
 fn same_agent(desk: &Desk, pid: Option<u32>) {
@@ -93,20 +108,24 @@ impl Drop for Holder {
 
 #[test]
 fn a_program_that_holds_the_card_is_left_in_peace() {
-    let desk = Desk::with_key();
-    let agent = desk.signet.agent_pid();
-    let holder = Holder::start(&desk);
-    desk.card.clear_events();
-    let pins = desk.signet.times_asked("pin");
-    for _ in 0..3 {
-        let error = desk.refuses(75, "busy", |desk| desk.identity(&[]));
-        assert!(error["message"].as_str().unwrap().contains("another program holds the token"), "{error}");
-    }
-    assert_eq!(desk.signet.times_asked("pin"), pins, "no pin is asked for what cannot be used");
-    assert_eq!(desk.card.events().apdus().count(), 0, "the card heard nothing of us");
-    assert!(holder.lets_go(), "our attempts have disturbed it");
-    desk.works();
-    same_agent(&desk, agent);
+    wherever_it_is_kept(|desk| {
+        let agent = desk.signet.agent_pid();
+        let holder = Holder::start(&desk);
+        desk.card.clear_events();
+        let pins = desk.signet.times_asked("pin");
+        for _ in 0..3 {
+            let error = desk.refuses(75, "busy", |desk| desk.identity(&[]));
+            assert!(
+                error["message"].as_str().unwrap().contains("another program holds the token"),
+                "{error}"
+            );
+        }
+        assert_eq!(desk.signet.times_asked("pin"), pins, "no pin is asked for what cannot be used");
+        assert_eq!(desk.card.events().apdus().count(), 0, "the card heard nothing of us");
+        assert!(holder.lets_go(), "our attempts have disturbed it");
+        desk.works();
+        same_agent(&desk, agent);
+    });
 }
 
 #[test]
@@ -252,17 +271,18 @@ fn ykman_before_during_and_after_a_use() {
 
 #[test]
 fn pcscd_is_stopped_and_started_between_two_uses() {
-    let mut desk = Desk::with_key();
-    let agent = desk.signet.agent_pid();
-    for _ in 0..3 {
-        desk.pcscd.stop();
-        let error = desk.refuses(75, "no_reader", |desk| desk.identity(&[]));
-        assert!(error["hint"].as_str().unwrap().contains("systemctl start pcscd"), "{error}");
-        desk.pcscd.go_on();
-        desk.card.reinsert();
-        desk.works();
-    }
-    same_agent(&desk, agent);
+    wherever_it_is_kept(|mut desk| {
+        let agent = desk.signet.agent_pid();
+        for _ in 0..3 {
+            desk.pcscd.stop();
+            let error = desk.refuses(75, "no_reader", |desk| desk.identity(&[]));
+            assert!(error["hint"].as_str().unwrap().contains("systemctl start pcscd"), "{error}");
+            desk.pcscd.go_on();
+            desk.card.reinsert();
+            desk.works();
+        }
+        same_agent(&desk, agent);
+    });
 }
 
 #[test]
@@ -298,24 +318,25 @@ fn pcscd_is_stopped_and_started_while_the_pin_is_typed() {
 
 #[test]
 fn pcscd_is_stopped_while_the_token_waits_for_the_touch() {
-    let mut desk = Desk::with_key();
-    let agent = desk.signet.agent_pid();
-    for _ in 0..2 {
-        desk.card.touch(Touch::Never);
-        let (sent, lines) = (desk.sent().len(), desk.audit().len());
-        let using = desk.begin_identity(&[]);
-        desk.card.wait_until_asked();
-        desk.pcscd.stop();
-        let error = failure(&using.finish(), 75, "no_reader");
-        assert!(error["hint"].as_str().unwrap().contains("systemctl start pcscd"), "{error}");
-        desk.nothing_signed(sent, lines, "no_reader");
-        desk.card.touch(Touch::Now);
-        desk.pcscd.go_on();
-        desk.card.reinsert();
-        assert!(!desk.card.pin_is_verified());
-        desk.works();
-    }
-    same_agent(&desk, agent);
+    wherever_it_is_kept(|mut desk| {
+        let agent = desk.signet.agent_pid();
+        for _ in 0..2 {
+            desk.card.touch(Touch::Never);
+            let (sent, lines) = (desk.sent().len(), desk.audit().len());
+            let using = desk.begin_identity(&[]);
+            desk.card.wait_until_asked();
+            desk.pcscd.stop();
+            let error = failure(&using.finish(), 75, "no_reader");
+            assert!(error["hint"].as_str().unwrap().contains("systemctl start pcscd"), "{error}");
+            desk.nothing_signed(sent, lines, "no_reader");
+            desk.card.touch(Touch::Now);
+            desk.pcscd.go_on();
+            desk.card.reinsert();
+            assert!(!desk.card.pin_is_verified());
+            desk.works();
+        }
+        same_agent(&desk, agent);
+    });
 }
 
 // ---- the machine sleeps --------------------------------------------------------------------------------
@@ -352,19 +373,20 @@ fn the_machine_sleeps_between_question_and_use() {
 
 #[test]
 fn the_machine_sleeps_while_the_token_waits_for_the_touch() {
-    let mut desk = Desk::with_key();
-    let agent = desk.signet.agent_pid();
-    desk.card.touch(Touch::Never);
-    let (sent, lines) = (desk.sent().len(), desk.audit().len());
-    let using = desk.begin_identity(&[]);
-    desk.card.wait_until_asked();
-    sleeps_and_wakes(&mut desk);
-    failure(&using.finish(), 75, "token_absent");
-    desk.nothing_signed(sent, lines, "token_absent");
-    assert!(!desk.card.pin_is_verified());
-    desk.card.touch(Touch::Now);
-    desk.works();
-    same_agent(&desk, agent);
+    wherever_it_is_kept(|mut desk| {
+        let agent = desk.signet.agent_pid();
+        desk.card.touch(Touch::Never);
+        let (sent, lines) = (desk.sent().len(), desk.audit().len());
+        let using = desk.begin_identity(&[]);
+        desk.card.wait_until_asked();
+        sleeps_and_wakes(&mut desk);
+        failure(&using.finish(), 75, "token_absent");
+        desk.nothing_signed(sent, lines, "token_absent");
+        assert!(!desk.card.pin_is_verified());
+        desk.card.touch(Touch::Now);
+        desk.works();
+        same_agent(&desk, agent);
+    });
 }
 
 // ---- several readers, several tokens -------------------------------------------------------------------
