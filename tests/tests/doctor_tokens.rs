@@ -5,7 +5,10 @@
 
 mod diagnosis;
 
-use diagnosis::{USER, follow, hint, is, levels, look, one, only};
+use std::path::Path;
+use std::process::Command;
+
+use diagnosis::{USER, follow, hint, is, levels, look, one, only, typed};
 use serde_json::Value;
 use signet_tests::aws::{Config, StrictAws};
 use signet_tests::card::{Card, Profile};
@@ -104,6 +107,23 @@ fn a_factory_pin_on_an_enrolled_card_is_red_and_changed_by_the_command() {
     assert!(is(finding, "wrong", "token"));
     let _ = follow(&desk.signet, finding);
     assert!(card.is_pin(PIN));
+    assert_eq!(levels(&desk.look(&card), "token"), ["ok"]);
+}
+
+#[test]
+fn a_factory_puk_on_an_enrolled_card_is_red_and_changed_by_the_command() {
+    let (mut desk, card) = Desk::enrolled(Profile::v5_7_1());
+    card.set_pins(PIN, "12345678");
+    let found = desk.look(&card);
+    let finding = one(&found, "still has the factory's puk");
+    assert!(is(finding, "wrong", "token"));
+    // Yubico's own tool does it: it finds the same service, and reads the new PUK where one would type it
+    let made = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/python-venv")).output().unwrap();
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let tools = root.join(String::from_utf8_lossy(&made.stdout).trim()).join("bin").canonicalize().unwrap();
+    desk.signet.set_env("PCSCLITE_CSOCK_NAME", desk.pcscd.socket());
+    let line = format!("PATH=$PATH:{}; printf '{PUK}\\n{PUK}\\n' | {}", tools.display(), hint(finding));
+    let _ = typed(&desk.signet, &line).ok();
     assert_eq!(levels(&desk.look(&card), "token"), ["ok"]);
 }
 

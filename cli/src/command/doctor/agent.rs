@@ -6,6 +6,8 @@ use crate::client::{Origin, Socket};
 use crate::context::Context;
 use signet_protocol::Refusal;
 use signet_protocol::api::Status;
+use std::io::ErrorKind;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 /// What starts the agent, and so starts it anew.
@@ -59,15 +61,28 @@ impl Keeper {
     }
 }
 
-/// That there is none.
+/// That there is none, or none to speak to.
 pub(super) fn absent(refusal: Refusal, socket: &Socket, machine: &Machine) -> Finding {
-    let hint = match socket.origin() {
-        Origin::Flag | Origin::Environment => {
-            format!("setsid -f signet-agent --socket {}", super::machine::path(socket.path()))
+    let connected = UnixStream::connect(socket.path()).map(drop).map_err(|error| error.kind());
+    // somebody is there, or nobody may look: another agent at that place would not help
+    let free = matches!(connected, Err(ErrorKind::NotFound | ErrorKind::ConnectionRefused));
+    missing(refusal, socket.path(), socket.origin(), free, machine)
+}
+
+fn missing(refusal: Refusal, path: &Path, origin: Origin, free: bool, machine: &Machine) -> Finding {
+    let hint = match (origin, free) {
+        (Origin::Flag | Origin::Environment, true) => {
+            format!("setsid -f signet-agent --socket {}", super::machine::path(path))
         }
-        Origin::System => refusal.hint.unwrap_or_else(|| machine.as_root("systemctl restart signet-agent")),
+        (Origin::Environment, false) => "unset SIGNET_SOCK".to_owned(),
+        (Origin::Flag, false) => "signet doctor".to_owned(),
+        (Origin::System, true) => machine.as_root("systemctl restart signet-agent"),
+        (Origin::System, false) => {
+            refusal.hint.unwrap_or_else(|| machine.as_root("systemctl restart signet-agent"))
+        }
         // where it was started just now and ended, it says why to who starts it by hand
-        Origin::Personal => "setsid -f signet-agent".to_owned(),
+        (Origin::Personal, true) => "setsid -f signet-agent".to_owned(),
+        (Origin::Personal, false) => format!("rm -f {} && signet status", super::machine::path(path)),
     };
     let why = "every use, and most of what is looked at here, goes through the agent";
     Finding::wrong("agent", refusal.message, why, hint)
@@ -199,6 +214,7 @@ mod tests {
     use super::*;
     use crate::command::doctor::Level;
     use crate::command::doctor::facts::status;
+    use signet_protocol::Code;
     use signet_protocol::api::Layer;
 
     fn config() -> Configuration {
@@ -219,6 +235,19 @@ mod tests {
             restart,
             "kill 42 && sleep 1 && setsid -f signet-agent --config /c/agent.toml --socket /r/s --state-dir '/v v'"
         );
+    }
+
+    #[test]
+    fn a_place_that_somebody_else_has_is_left_to_him() {
+        let hint = |origin, free| {
+            let refusal = Refusal::new(Code::NoAgent, "no agent", "told");
+            missing(refusal, Path::new("/r/s"), origin, free, &PLAIN).hint.unwrap()
+        };
+        assert_eq!(hint(Origin::Environment, true), "setsid -f signet-agent --socket /r/s");
+        assert_eq!(hint(Origin::Environment, false), "unset SIGNET_SOCK");
+        assert_eq!(hint(Origin::Personal, true), "setsid -f signet-agent");
+        assert_eq!(hint(Origin::System, true), "sudo systemctl restart signet-agent");
+        assert_eq!(hint(Origin::System, false), "told", "to join its group");
     }
 
     #[test]

@@ -174,15 +174,16 @@ fn verified(key: &KeyInfo, usable: &[&String], now: OffsetDateTime) -> Option<Fi
     let (what, hint) = match due.as_slice() {
         [] => return None,
         [one] => (
-            format!("that token {one} opens {name} was not tried in {DAYS} days"),
+            format!("token {one} of {name} was not verified in {DAYS} days"),
             format!("signet verify {name} --token {one}"),
         ),
         several => (
-            format!("that tokens {} open {name} was not tried in {DAYS} days", several.join(", ")),
+            format!("tokens {} of {name} were not verified in {DAYS} days", several.join(", ")),
             format!("signet verify {name}"),
         ),
     };
-    let why = "a token that was reset or broken is found out now, not when it is the last one";
+    let why =
+        "that a token was reset or broke, or that its pin is forgotten, is found out now and not in need";
     Some(Finding::warning("verify", what, why, hint))
 }
 

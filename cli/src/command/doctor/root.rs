@@ -12,8 +12,9 @@ use signet_protocol::record::Partition;
 use time::OffsetDateTime;
 
 /// What `aws login` does, and what it leaves.
-const HONEST: &str = "aws advises to have no root key, and `aws login` does most tasks of root without one; it \
-    does not cover s3 mfa delete, work while the sign-in is down, or a touch and a log for each request";
+const HONEST: &str = "aws advises to have no root key: `aws login` signs root in by the browser, for up to 12 h, \
+    and covers most tasks; it does not cover s3 mfa delete, which wants a long-term key, work while the sign-in is \
+    down, or a touch and a log for each request";
 
 /// Says of one root key whether it earns its risk.
 pub(super) fn judge(key: &KeyInfo, now: OffsetDateTime, renewal: &Renewal<'_>) -> Finding {
