@@ -2,17 +2,26 @@
 
 use crate::disk::DiskError;
 use signet_protocol::{Code, Refusal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why the vault did not do something.
 #[derive(Debug)]
 pub enum VaultError {
     /// Another agent has this vault.
     Busy(PathBuf),
-    /// What is on disk is not what was last acknowledged.
+    /// The record of a key is not the one last acknowledged.
     Rollback {
-        /// Key, where it is about one; the whole vault otherwise.
-        key: Option<String>,
+        /// Key.
+        key: String,
+        /// What was found.
+        found: String,
+    },
+    /// There is a record of this name that the vault does not know, in this file.
+    Stray(String, PathBuf),
+    /// What is to be remembered cannot be read; of the vault in this directory.
+    Broken {
+        /// The state directory.
+        dir: PathBuf,
         /// What was found.
         found: String,
     },
@@ -81,20 +90,22 @@ impl From<VaultError> for Refusal {
                 let message = format!("another agent has the vault {}", dir.display());
                 Self::new(Code::Busy, message, "signet status")
             }
-            VaultError::Rollback { key: Some(key), found } => {
+            VaultError::Rollback { key, found } => {
                 let message = format!("the record of {key} is not the one last acknowledged: {found}");
                 Self::new(Code::Rollback, message, format!("signet remove {key} --lost"))
             }
-            VaultError::Rollback { key: None, found } => {
+            VaultError::Stray(key, file) => {
+                let message = format!("the record of {key} is not known to this vault");
+                Self::new(Code::Rollback, message, format!("signet restore {}", file.display()))
+            }
+            VaultError::Broken { dir, found } => {
                 let message = format!("the vault is not the one last acknowledged: {found}");
-                Self::new(Code::Rollback, message, "signet audit verify")
+                Self::new(Code::Rollback, message, begin_anew(&dir))
             }
             VaultError::Stale(dir) => {
-                let (dir, agent) = (dir.display(), std::process::id());
                 let message =
                     "the vault is not the one last acknowledged: state.json is older than the audit log";
-                let hint =
-                    format!("kill {agent} && mv {dir} {dir}.old && signet restore {dir}.old/keys/NAME.age");
+                let hint = format!("kill {} && {}", std::process::id(), begin_anew(&dir));
                 Self::new(Code::Rollback, message, hint)
             }
             VaultError::NoSuchKey(name) => {
@@ -146,4 +157,10 @@ impl From<VaultError> for Refusal {
             VaultError::Disk(error) => error.into(),
         }
     }
+}
+
+/// A vault that cannot be trusted is put aside, and each key taken into a new one.
+fn begin_anew(dir: &Path) -> String {
+    let dir = dir.display();
+    format!("mv {dir} {dir}.old && signet restore {dir}.old/keys/NAME.age")
 }

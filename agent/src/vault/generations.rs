@@ -121,7 +121,7 @@ impl Vault {
             Some(pin) if *pin == new => Ok(()),
             Some(_) | None => {
                 let found = "it was changed while it was written".to_owned();
-                Err(VaultError::Rollback { key: Some(name.to_owned()), found })
+                Err(VaultError::Rollback { key: name.to_owned(), found })
             }
         }
     }

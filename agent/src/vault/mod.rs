@@ -85,7 +85,7 @@ impl Vault {
     /// it was compared with the audit log ([`Vault::resume`]).
     ///
     /// # Errors
-    /// [`VaultError::Busy`] when another agent has it; [`VaultError::Rollback`] when records are there
+    /// [`VaultError::Busy`] when another agent has it; [`VaultError::Broken`] when records are there
     /// and `state.json` is not; the disk's.
     pub fn open(path: &Path) -> Result<Self, VaultError> {
         let dir = Dir::open(path)?;
@@ -95,9 +95,9 @@ impl Vault {
         keys.sweep()?;
         let tokens = tokens::read(&dir)?;
         let state = match dir.read(STATE, STATE_LIMIT)? {
-            Some(bytes) => State::read(&bytes).map_err(|why| rollback(&format!("{STATE}: {why}")))?,
+            Some(bytes) => State::read(&bytes).map_err(|why| broken(&dir, &format!("{STATE}: {why}")))?,
             None if tokens.is_some() || !keys.names()?.is_empty() || !trash.names()?.is_empty() => {
-                return Err(rollback("state.json is missing"));
+                return Err(broken(&dir, "state.json is missing"));
             }
             None => State::new(new_vault_id()?),
         };
@@ -146,17 +146,16 @@ impl Vault {
     /// The record of a key, read from disk and compared with its pin.
     ///
     /// # Errors
-    /// [`VaultError::NoSuchKey`]; [`VaultError::Rollback`] when it is not the one last acknowledged;
-    /// the disk's.
+    /// [`VaultError::NoSuchKey`]; [`VaultError::Rollback`] when it is not the one last acknowledged,
+    /// [`VaultError::Stray`] when none ever was; the disk's.
     pub fn record(&self, name: &str) -> Result<StoredRecord, VaultError> {
         self.check_fresh()?;
-        let rollback =
-            |found: &str| VaultError::Rollback { key: Some(name.to_owned()), found: found.to_owned() };
+        let rollback = |found: &str| VaultError::Rollback { key: name.to_owned(), found: found.to_owned() };
         let bytes = self.file_of(name)?;
         let pin = self.state.keys.get(name).and_then(|key| key.pin.as_ref());
         let (bytes, pin) = match (bytes, pin) {
             (Some(bytes), Some(pin)) => (bytes, pin),
-            (Some(_), None) => return Err(rollback("this vault does not know it")),
+            (Some(bytes), None) => return Err(self.unknown(name, bytes)),
             (None, Some(_)) => return Err(rollback("it is missing")),
             (None, None) => return Err(VaultError::NoSuchKey(name.to_owned())),
         };
@@ -169,6 +168,15 @@ impl Vault {
         } else {
             Err(rollback("it was changed"))
         }
+    }
+
+    /// A record without a pin: one that was removed here, or one from elsewhere.
+    fn unknown(&self, name: &str, bytes: Vec<u8>) -> VaultError {
+        let retired = |record: StoredRecord| self.state.retired.contains(&record.header_sha256);
+        if StoredRecord::read(bytes).is_ok_and(retired) {
+            return VaultError::Rollback { key: name.to_owned(), found: "it was removed".to_owned() };
+        }
+        VaultError::Stray(name.to_owned(), self.keys.path().join(format!("{name}{RECORD}")))
     }
 
     /// [`StoredRecord::read`], whose answer depends on the bytes alone: they are read from disk each time,
@@ -216,7 +224,7 @@ impl Vault {
     fn save(&self) -> Result<(), VaultError> {
         self.check_fresh()?;
         // No map with keys other than strings, no failing serializer of ours: it is written.
-        let bytes = serde_json::to_vec(&self.state).map_err(|error| rollback(&error.to_string()))?;
+        let bytes = serde_json::to_vec(&self.state).map_err(|error| broken(&self.dir, &error.to_string()))?;
         Ok(self.dir.write(STATE, &bytes)?)
     }
 
@@ -244,9 +252,9 @@ impl Vault {
     }
 }
 
-/// The whole vault is not the one last acknowledged.
-fn rollback(found: &str) -> VaultError {
-    VaultError::Rollback { key: None, found: found.to_owned() }
+/// What is to be remembered cannot be read.
+fn broken(dir: &Dir, found: &str) -> VaultError {
+    VaultError::Broken { dir: dir.path().to_owned(), found: found.to_owned() }
 }
 
 fn lock(dir: &Dir) -> Result<File, VaultError> {

@@ -34,7 +34,7 @@ impl Vault {
         }
         if self.state.retired.contains(&record.header_sha256) {
             let found = "it was removed or replaced before".to_owned();
-            return Err(VaultError::Rollback { key: Some(name.to_owned()), found });
+            return Err(VaultError::Rollback { key: name.to_owned(), found });
         }
         let recipients = &record.meta.recipients;
         if let Some(other) = recipients.iter().find(|to| self.known_as_another(to)) {

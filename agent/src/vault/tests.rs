@@ -224,6 +224,8 @@ fn a_record_of_another_name_another_vault_or_none_is_refused() {
     let other = fs::read(house.at("keys/other.age")).unwrap();
     fs::copy(house.at("keys/other.age"), house.at("keys/third.age")).unwrap();
     assert_eq!(house.code("third"), Code::Rollback);
+    let hint = Refusal::from(house.vault().record("third").unwrap_err()).hint.unwrap();
+    assert_eq!(hint, format!("signet restore {}", house.at("keys/third.age").display()));
     fs::write(house.at("keys/prod.age"), other).unwrap();
     assert_eq!(house.code("prod"), Code::Rollback);
     fs::remove_file(house.at("keys/prod.age")).unwrap();
@@ -246,7 +248,9 @@ fn state_that_is_missing_or_older_than_the_records_is_never_made_anew() {
 
     house.vault = None;
     fs::remove_file(house.at(STATE)).unwrap();
-    assert_eq!(Refusal::from(Vault::open(&house.at("")).unwrap_err()).code, Code::Rollback);
+    let refused = Refusal::from(Vault::open(&house.at("")).unwrap_err());
+    assert_eq!(refused.code, Code::Rollback);
+    assert!(refused.hint.unwrap().contains("signet restore /"));
     assert!(!house.at(STATE).exists());
 
     fs::write(house.at(STATE), new).unwrap();

@@ -1,6 +1,6 @@
 //! `tokens.json`: the enrolled tokens.
 
-use super::{Vault, VaultError, rollback};
+use super::{Vault, VaultError, broken};
 use crate::disk::Dir;
 use serde::{Deserialize, Serialize};
 use signet_protocol::child::Token;
@@ -20,7 +20,7 @@ struct File {
 pub(super) fn read(dir: &Dir) -> Result<Option<Vec<Token>>, VaultError> {
     let Some(bytes) = dir.read(TOKENS, LIMIT)? else { return Ok(None) };
     let file: File =
-        serde_json::from_slice(&bytes).map_err(|error| rollback(&format!("{TOKENS}: {error}")))?;
+        serde_json::from_slice(&bytes).map_err(|error| broken(dir, &format!("{TOKENS}: {error}")))?;
     Ok(Some(file.tokens))
 }
 
@@ -86,7 +86,7 @@ impl Vault {
         self.check_fresh()?;
         let file = File { version: signet_protocol::VERSION, tokens: next };
         // Strings, booleans and numbers: it is written.
-        let bytes = serde_json::to_vec(&file).map_err(|error| rollback(&error.to_string()))?;
+        let bytes = serde_json::to_vec(&file).map_err(|error| broken(&self.dir, &error.to_string()))?;
         self.dir.write(TOKENS, &bytes)?;
         self.tokens = file.tokens;
         Ok(())
