@@ -3,8 +3,9 @@
 //! Commands are ordinary functions that do one thing after another; the waiting for socket, prompt
 //! and signal at the same time happens in here. For a command:
 //!
-//! - `cx.get::<Keys>("/v1/keys")?`, `cx.post::<_, NamedRules>(path, &body)?`, `cx.delete::<T>(path)?`:
-//!   one question to the agent, with a typed reply. `cx.lines(path, |line| …)?`: one with many lines.
+//! - `cx.get::<Keys>("/v1/keys")?`, `cx.post::<_, NamedRules>(path, &body)?`, `cx.post_bare::<T>(path)?`,
+//!   `cx.delete::<T>(path)?`: one question to the agent, with a typed reply.
+//!   `cx.lines(path, |line| …)?`: one with many lines.
 //! - `cx.use_key(key, act, reason)?`: one use of a key with its whole conversation; ends with
 //!   [`Ended::Signed`] or [`Ended::Done`]. `cx.manage(act)?`: the same for an act of token management.
 //! - `cx.ask(kind, text)?`, `cx.confirm(text)?`: a question of our own.

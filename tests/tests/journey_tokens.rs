@@ -85,8 +85,8 @@ impl Desk {
     /// The last entry of the log for an action.
     fn logged(&self, action: &str) -> Value {
         let log = self.signet.run(&["audit", "log", "-o", "json"]).ok();
-        let entries = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        entries.filter(|entry| entry["action"] == action).last().unwrap_or_else(|| panic!("no {action}"))
+        let mut entries = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        entries.rfind(|entry| entry["action"] == action).unwrap_or_else(|| panic!("no {action}"))
     }
 }
 
