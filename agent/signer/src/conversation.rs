@@ -1,5 +1,5 @@
-//! The signer's half of the conversation: events and prompts out, sealed answers in, one JSON line
-//! each (`signet_protocol::child`).
+//! The signer's half of the conversation: events and prompts out, sealed answers in, and the word that a
+//! generation is durable; one JSON line each (`signet_protocol::child`).
 //!
 //! Promises: each question has a number and a one-time key of its own, and an answer opens only for
 //! that question, this use, and the request the person saw. An answer in the clear stands in memory

@@ -9,12 +9,16 @@ use base64::engine::general_purpose::STANDARD;
 use driver::*;
 use signet_envelope::{hex, sha256};
 use signet_protocol::api::UseAct;
-use signet_protocol::child::{CodeFate, Event, Order, Outcome, Places, Seed, Sibling, TotpGate, WaitingFor};
+use signet_protocol::child::{
+    Act, CodeFate, Event, Order, Outcome, Places, Seed, Sibling, TotpGate, WaitingFor,
+};
 use signet_protocol::record::{AccessCode, CHECK_CHALLENGE, Custody, Holder, Metadata, Payload, Recipient};
 use signet_protocol::refusal::Code;
 use signet_sigv4::{answer, hmac_key};
 use signet_tests::card::{At, Card, Fault, PinPolicy, Profile, Touch, TouchPolicy};
 use signet_tests::pcsc::Pcscd;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 const PIN: &str = "271828";
@@ -492,6 +496,110 @@ fn the_code_of_a_shared_applet_comes_from_the_other_keys_record() {
 }
 
 #[test]
+fn the_code_of_another_tokens_applet_takes_that_tokens_pin() {
+    let desk = Desk::usual();
+    let (other, recipient) = enrolled(&desk.pcscd, Profile::v5_7_1().serial(7_654_321));
+    other.set_pins("314159", "31415926");
+    other.set_oath_code(Some(CODE));
+    let theirs = Metadata {
+        name: "other".into(),
+        custody: Custody::InToken,
+        holders: vec![Holder {
+            kind: "yubikey-oath".into(),
+            serial: recipient.serial.clone(),
+            device: hex(&other.oath_device()),
+            credential: "signet-other".into(),
+            access_code: true,
+            check: check(),
+        }],
+        ..metadata(std::slice::from_ref(&recipient))
+    };
+    let access_codes = vec![AccessCode { serial: &recipient.serial, code: CODE }];
+    let theirs = record_of(&theirs, &Payload { secret: None, totp_seed: None, access_codes });
+    let sealed = record(&metadata(&[desk.recipient.clone(), recipient.clone()]), None);
+    let sibling = Sibling {
+        serial: recipient.serial.clone(),
+        key: "other".into(),
+        record: STANDARD.encode(&theirs),
+        header_sha256: header_of(&theirs),
+    };
+    let both = [desk.recipient.serial.clone(), recipient.serial.clone()];
+    let order = |record: &[u8]| {
+        let asked_for = UseAct::Embed { tokens: Vec::new(), access_code: true };
+        let (places, new) = (desk.places(), next(record));
+        embed_order_as(record, &places, asked_for, &new, &both, true, vec![sibling.clone()])
+    };
+    let refused = Use::start(&order(&sealed)).refused(&[Some(PIN), Some("271829")]);
+    // By then the first token has the code that was stored.
+    let between = stored(&refused.with(Code::PinFailed).events).pop().unwrap();
+    let (whole, events) = Use::start(&order(&between)).resealed(&[Some(PIN), Some("314159")]);
+    assert_eq!(asked(&events), ["pin", "pin"]);
+    let wanted = [(1, 3, &both[0]), (2, 3, &both[0]), (3, 4, &both[1]), (4, 4, &both[1])];
+    assert_eq!(touches(&events), wanted.map(|(n, of, serial)| (n, of, serial.clone())));
+    desk.signs(&whole, &GOOD);
+    let mut there = desk.sign(&whole);
+    there.tokens = vec![recipient.serial];
+    Use::start(&there).signed(&there, &[Some("314159")]);
+}
+
+#[test]
+fn a_code_is_settled_before_anything_is_stored() {
+    let desk = Desk::usual();
+    let with_code =
+        Metadata { factors: vec![totp_factor()], ..metadata(std::slice::from_ref(&desk.recipient)) };
+    let sealed = record(&with_code, Some(SEED));
+    let gated = |last_step| {
+        let mut order = embed_order(&sealed, &desk.places(), true);
+        let Act::Embed { totp, .. } = &mut order.act else { unreachable!() };
+        *totp = Some(TotpGate { last_step });
+        order
+    };
+    Use::start(&embed_order(&sealed, &desk.places(), true)).refused(&[]).with(Code::Internal);
+    let step = step();
+    let code = code_at(step);
+    let refused = Use::start(&gated(Some(step))).refused(&[Some(PIN), Some(&code)]);
+    assert!(stored(&refused.with(Code::FactorFailed).events).is_empty());
+    assert!(desk.card.oath_names().is_empty());
+    let (outcome, events) = Use::start(&gated(None)).talk(&[Some(PIN), Some(&code)]);
+    let stored = events
+        .iter()
+        .find_map(|event| if let Event::Store { code, .. } = event { Some(*code) } else { None });
+    assert_eq!(stored, Some(CodeFate::Accepted(step)));
+    let Outcome::Resealed { record, code: fate, .. } = outcome else { panic!("{outcome:?}") };
+    assert_eq!(fate, CodeFate::Accepted(step));
+    let whole = STANDARD.decode(record).unwrap();
+    let order = sign_order(&whole, &desk.places(), Some(TotpGate { last_step: None }));
+    Use::start(&order).signed(&order, &[Some(PIN), Some(&code)]);
+}
+
+#[test]
+fn one_unfit_token_does_not_keep_another_from_signing() {
+    let desk = Desk::usual();
+    let record = desk.in_token(false, None);
+    let (other, recipient) = enrolled(&desk.pcscd, Profile::v5_7_1().serial(7_654_321));
+    let mut two = metadata_of(&record);
+    two.recipients.insert(0, recipient.clone());
+    // The first one's applet was reset since.
+    let mut reset = two.holders.first().unwrap().clone();
+    reset.serial.clone_from(&recipient.serial);
+    reset.device = "00112233445566ff".into();
+    two.holders.insert(0, reset);
+    let payload = Payload { secret: None, totp_seed: None, access_codes: Vec::new() };
+    desk.signs(&record_of(&two, &payload), &[]);
+    assert_eq!(other.events().calculations(), 0);
+    // The first one's pin is blocked.
+    let sealed = driver::record(&metadata(&[recipient, desk.recipient.clone()]), None);
+    other.set_pins(PIN, "31415926");
+    let mut alone = desk.sign(&sealed);
+    alone.tokens.truncate(1);
+    for answers in [&[Some("654321")][..], &[Some("654321")], &[Some("yes"), Some("654321")]] {
+        let _ = Use::start(&alone).refused(answers);
+    }
+    Use::start(&alone).refused(&[]).with(Code::TokenLocked);
+    desk.signs(&sealed, &GOOD);
+}
+
+#[test]
 fn a_token_that_is_to_be_written_and_is_not_there_is_waited_for() {
     let mut desk = Desk::usual();
     let folder = driver::software::Folder::new();
@@ -530,6 +638,7 @@ fn whatever_goes_wrong_at_any_command_nothing_is_signed_and_the_next_use_works()
     for at in 0..commands {
         for fault in [
             Fault::Remove,
+            Fault::Reset,
             Fault::Status(0x6f00),
             Fault::Garbage(vec![0x90]),
             Fault::Garbage(vec![0x75, 0x21, 0x06, 0x90, 0x00]),
@@ -556,6 +665,69 @@ fn whatever_goes_wrong_at_any_command_nothing_is_signed_and_the_next_use_works()
             desk.signs(&record, &GOOD);
         }
     }
+}
+
+#[test]
+fn another_program_that_resets_the_card_between_the_two_touches_disturbs_nothing() {
+    let desk = Desk::usual();
+    let record = desk.in_token(true, None);
+    desk.card.touch(Touch::Never);
+    let order = desk.sign(&record);
+    let mut running = Use::start(&order);
+    let Event::Prompt(prompt) = running.until(|event| matches!(event, Event::Prompt(_))) else {
+        unreachable!()
+    };
+    let mut other = Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "as_another_program_that_resets", "--nocapture"])
+        .env("PCSCLITE_CSOCK_NAME", desk.pcscd.socket())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(other.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("connected")));
+    running.answer(&prompt, PIN);
+    running.until(|event| matches!(event, Event::Touch { n: 1, .. }));
+    desk.card.wait_until_asked();
+    // From here on it waits for the end of the first transaction.
+    drop(other.stdin.take());
+    assert!(desk.card.press());
+    running.until(|event| matches!(event, Event::Touched));
+    desk.card.touch(Touch::Now);
+    running.signed(&order, &[]);
+    assert!(lines.all(|line| line.is_ok()) && other.wait().unwrap().success());
+    desk.is_clean();
+}
+
+#[test]
+#[ignore = "the other program of the test above, started by it"]
+fn as_another_program_that_resets() {
+    let context = pcsc::Context::establish(pcsc::Scope::User).unwrap();
+    let readers = context.list_readers_owned().unwrap();
+    let mut card =
+        context.connect(readers.first().unwrap(), pcsc::ShareMode::Shared, pcsc::Protocols::ANY).unwrap();
+    println!("connected");
+    let _ = std::io::stdin().read_to_end(&mut Vec::new());
+    if !resets(&mut card) {
+        // The first transaction of the use has reset the card, which this program is told once.
+        card.reconnect(pcsc::ShareMode::Shared, pcsc::Protocols::ANY, pcsc::Disposition::LeaveCard).unwrap();
+        assert!(resets(&mut card));
+    }
+}
+
+fn resets(card: &mut pcsc::Card) -> bool {
+    card.transaction().is_ok_and(|transaction| transaction.end(pcsc::Disposition::ResetCard).is_ok())
+}
+
+#[test]
+fn a_token_that_computes_wrongly_does_not_keep_the_key() {
+    let desk = Desk::usual();
+    desk.card.fault(At::Ins(CALCULATE), Fault::Wrong);
+    let refused = Use::start(&embed_order(&desk.sealed(), &desk.places(), false)).refused(&GOOD);
+    let refused = refused.with(Code::Unsupported);
+    assert!(refused.refusal.message.contains("something else"), "{}", refused.refusal.message);
+    assert!(desk.card.oath_names().is_empty());
+    desk.is_clean();
 }
 
 #[test]

@@ -87,10 +87,11 @@ impl Applet {
         if !yubikey::is(channel, &self.token.serial)? {
             return Err(Error::NotMine(None).into());
         }
-        Err(match card::select(channel)? {
+        // Another token of the key may do.
+        Err(Error::not_mine(match card::select(channel)? {
             Some(_) => refusals::reset(&self.token, &self.key),
             None => refusals::no_applet(&self.token),
-        }
+        })
         .into())
     }
 

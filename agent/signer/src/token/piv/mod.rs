@@ -106,7 +106,8 @@ impl Slot {
         }
         let tries_left = card::tries_left(channel)?;
         if tries_left == Some(0) {
-            return Err(refusals::locked(&self.token).into());
+            // Another token of the key may do.
+            return Err(Error::not_mine(refusals::locked(&self.token)).into());
         }
         Ok(Asks { secret: Some(PromptKind::Pin), tries_left, consent: None })
     }

@@ -8,21 +8,23 @@
 //! Of secrets: this is the one act that hands the secret to a token. It is borrowed from the payload,
 //! or from what was typed; its HMAC key is in one buffer that is wiped when this ends.
 
+mod order;
+
 use crate::access_code::Codes;
 use crate::answers::{self, Answers, about};
 use crate::conversation::{Conversation, Typed};
-use crate::job::{Job, disagree, read_metadata, read_record};
+use crate::job::{Job, disagree};
 use crate::payload::Payload;
-use crate::reseal::{exchange, is_recipient, next, seal_as};
+use crate::reseal::{is_recipient, seal_as};
 use crate::token::holder::{Locked, Writing};
 use crate::token::{self, Candidate, Keeper, find, find_keep, name_of};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+pub use order::Embed;
 use signet_envelope::{Record, hex, sha256};
 use signet_protocol::PromptKind;
-use signet_protocol::api::UseAct;
-use signet_protocol::child::{Act, CodeFate, Order, Sibling, TokenName};
-use signet_protocol::record::{self, CHECK_CHALLENGE, Custody, Holder, Metadata, Recipient};
+use signet_protocol::child::{CodeFate, Order, TokenName};
+use signet_protocol::record::{self, CHECK_CHALLENGE, Holder, Recipient};
 use signet_protocol::refusal::{Code, Refusal};
 use signet_sigv4::{answer, hmac_key};
 use std::time::Instant;
@@ -30,22 +32,6 @@ use zeroize::Zeroizing;
 
 /// Longest name of a credential.
 const LONGEST_NAME: usize = 64;
-
-/// A checked order to write the key into tokens.
-pub struct Embed {
-    /// The last generation's metadata, but for its holders (and the generation that may come before).
-    metadata: Metadata,
-    /// The tokens to write, in this order.
-    pub tokens: Vec<Recipient>,
-    access_code: bool,
-    siblings: Vec<Sister>,
-}
-
-/// Another key's record that holds the access code of a token.
-struct Sister {
-    serial: String,
-    record: Record,
-}
 
 /// What the course of a use has at hand.
 pub struct Hand<'a> {
@@ -57,59 +43,6 @@ pub struct Hand<'a> {
     pub opener: &'a TokenName,
     /// What became of the code.
     pub code: CodeFate,
-}
-
-impl Embed {
-    /// Checks the metadata of the generation that is to follow `old`, and what is to be written.
-    ///
-    /// # Errors
-    /// `internal` where it is not what the request asks for, `bad_request` where that cannot be.
-    pub fn read(old: &Metadata, record: &Record, order: &Order, asked: &UseAct) -> Result<Self, Refusal> {
-        let Act::Embed { metadata, tokens, access_code, siblings, .. } = &order.act else {
-            return Err(disagree("what is to be done"));
-        };
-        let (mut new, mut expected) = next(old, record, metadata)?;
-        expected.custody = Custody::InToken;
-        let is_asked = match asked {
-            UseAct::Embed { tokens: named, access_code: code } => {
-                code == access_code && (named.is_empty() || is_same_set(named, tokens))
-            }
-            UseAct::Reseal { add, drop } => {
-                exchange(&mut expected, &new, add, drop)?;
-                let has_code = old.holders.iter().any(|holder| holder.access_code);
-                old.custody == Custody::InToken && *access_code == has_code && is_same_set(add, tokens)
-            }
-            UseAct::Sign(_)
-            | UseAct::Add { .. }
-            | UseAct::SetPolicy { .. }
-            | UseAct::AddTotp { .. }
-            | UseAct::RemoveFactor { .. }
-            | UseAct::Remove {}
-            | UseAct::Verify { .. }
-            | UseAct::Restore { .. } => false,
-        };
-        // A token that is written again is another holder than before, whether it was left out or not.
-        let stays = |holder: &Holder| !tokens.contains(&holder.serial);
-        expected.holders.retain(stays);
-        new.holders.retain(stays);
-        if !is_asked || new != expected {
-            return Err(disagree("what the new record is to say"));
-        }
-        let recipient = |serial: &String| new.recipients.iter().find(|to| to.serial == *serial).cloned();
-        let recipients: Option<Vec<Recipient>> = tokens.iter().map(recipient).collect();
-        let recipients = recipients.filter(|all| !all.is_empty() && is_unique(tokens));
-        let tokens = recipients.ok_or_else(|| disagree("which tokens are written"))?;
-        let siblings = siblings.iter().map(Sister::read).collect::<Result<_, _>>()?;
-        Ok(Self { metadata: new, tokens, access_code: *access_code, siblings })
-    }
-}
-
-impl Sister {
-    fn read(sibling: &Sibling) -> Result<Self, Refusal> {
-        let (_, record) = read_record(&sibling.record, &sibling.header_sha256, &sibling.key)?;
-        read_metadata(record.meta(), &sibling.key)?;
-        Ok(Self { serial: sibling.serial.clone(), record })
-    }
 }
 
 /// Writes the key into the tokens, and gives the last generation.
@@ -144,9 +77,9 @@ pub fn run(
     }
 
     let held = payload.read()?;
-    let work = Work { job, embed, answers, hand, key: &key, check: &check };
+    let task = Task { job, embed, answers, hand, key: &key, check: &check };
     for (recipient, keeper) in embed.tokens.iter().zip(keepers) {
-        last.holders.push(work.write(recipient, keeper, &mut codes, talk)?);
+        last.holders.push(task.write(recipient, keeper, &mut codes, talk)?);
     }
 
     let access_codes = codes.of_those(|serial| is_recipient(&last, serial));
@@ -210,7 +143,7 @@ fn store(
 }
 
 /// What is the same for each token.
-struct Work<'a> {
+struct Task<'a> {
     job: &'a Job,
     embed: &'a Embed,
     answers: &'a Answers,
@@ -219,7 +152,7 @@ struct Work<'a> {
     check: &'a str,
 }
 
-impl Work<'_> {
+impl Task<'_> {
     /// Writes one token; `codes` holds afterwards the access code that it has, if any.
     fn write(
         &self,
@@ -320,12 +253,4 @@ fn too_long(keeper: &Keeper) -> Refusal {
         keeper.name.serial
     );
     Refusal::bare(Code::Unsupported, message)
-}
-
-fn is_same_set(one: &[String], other: &[String]) -> bool {
-    one.len() == other.len() && one.iter().all(|serial| other.contains(serial))
-}
-
-fn is_unique(serials: &[String]) -> bool {
-    serials.iter().enumerate().all(|(at, serial)| !serials.iter().take(at).any(|before| before == serial))
 }
