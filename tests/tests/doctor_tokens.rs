@@ -8,11 +8,11 @@ mod diagnosis;
 use std::path::Path;
 use std::process::Command;
 
-use diagnosis::{USER, follow, hint, is, levels, look, one, only, typed};
+use diagnosis::{USER, findings, follow, hint, is, levels, look, one, only, typed};
 use serde_json::Value;
 use signet_tests::aws::{Config, StrictAws};
-use signet_tests::card::{Card, Profile};
-use signet_tests::harness::{Setup, Signet};
+use signet_tests::card::{Card, Profile, Touch};
+use signet_tests::harness::{Setup, Signet, wait_until};
 use signet_tests::pcsc::Pcscd;
 
 const PIN: &str = "271828";
@@ -223,6 +223,21 @@ fn a_key_that_a_touch_alone_signs_with_is_named() {
     let finding = only(&found, "oath");
     assert!(is(finding, "wrong", "oath"));
     assert_eq!(hint(finding), format!("ykman --device {} oath access change --clear", card.serial()));
+}
+
+#[test]
+fn a_use_under_way_is_not_disturbed() {
+    let (desk, card) = Desk::enrolled(Profile::v5_7_1());
+    desk.add_key();
+    card.touch(Touch::Never);
+    let under_way = desk.signet.spawn(&["verify", "prod"], b"");
+    card.wait_until_asked();
+    let doctor = desk.signet.spawn(&["doctor", "-o", "json"], b"");
+    assert!(wait_until(|| card.press()));
+    let _ = under_way.finish().ok();
+    let found = findings(&doctor.finish());
+    assert_eq!(levels(&found, "token"), ["ok"], "{found:#?}");
+    assert!(!card.pin_is_verified());
 }
 
 #[test]
