@@ -1,7 +1,7 @@
 //! The agent: whether it answers, how it is started again, and what its configuration leaves open.
 
 use super::Finding;
-use super::machine::{Machine, Services, word};
+use super::machine::{Machine, Services, config_dir, word};
 use crate::client::{Origin, Socket};
 use crate::context::Context;
 use signet_protocol::Refusal;
@@ -106,7 +106,7 @@ struct Configuration {
 
 impl Configuration {
     fn of(status: &Status) -> Self {
-        let file = status.config.as_ref().map_or_else(usual, PathBuf::from);
+        let file = status.config.as_ref().map_or_else(|| config_dir().join("agent.toml"), PathBuf::from);
         // what cannot be read is not known to have it
         let text = std::fs::read_to_string(&file).unwrap_or_default();
         let audit = text.lines().any(|line| line.trim_start().starts_with("[audit]"));
@@ -117,13 +117,6 @@ impl Configuration {
     fn change(&self, machine: &Machine, command: &str) -> String {
         if self.ours { command.to_owned() } else { machine.as_root(&format!("sh -c {}", word(command))) }
     }
-}
-
-/// Where the configuration is looked for.
-fn usual() -> PathBuf {
-    let set = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let base = set("XDG_CONFIG_HOME").or_else(|| set("HOME").map(|home| home.join(".config")));
-    base.unwrap_or_default().join("signet/agent.toml")
 }
 
 fn judge(status: &Status, keeper: Keeper, machine: &Machine, config: &Configuration) -> Vec<Finding> {

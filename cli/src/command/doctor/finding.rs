@@ -2,6 +2,9 @@
 
 use serde::Serialize;
 
+/// The hint of a refusal that leads here: no command that repairs anything.
+pub(super) const HERE: &str = "signet doctor";
+
 /// How a finding is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,7 +1,8 @@
 //! The keys of the vault: how old they are, what opens them, and when that was last tried.
 
+use super::finding::{Finding, HERE};
 use super::renewal::{self, Renewal};
-use super::{Finding, root};
+use super::root;
 use signet_protocol::api::{KeyInfo, RefusedKey, TokenInfo};
 use signet_protocol::record::KeyKind;
 use time::format_description::well_known::Rfc3339;
@@ -38,7 +39,7 @@ pub(super) fn look(facts: &Facts<'_>) -> Vec<Finding> {
 
 fn broken(refused: &RefusedKey) -> Finding {
     let RefusedKey { name, error } = refused;
-    let hint = error.hint.clone().filter(|hint| hint != "signet doctor");
+    let hint = error.hint.clone().filter(|hint| hint != HERE);
     let hint = hint.unwrap_or_else(|| format!("signet remove {name} --lost --yes"));
     let why = "a record that was changed, or put back, is not opened: it could name other tokens or rules";
     Finding::wrong("keys", format!("{name} is refused: {}", error.message), why, hint)
@@ -312,6 +313,6 @@ mod tests {
             only(&found).hint.unwrap()
         };
         assert_eq!(hint("signet restore prod.age"), "signet restore prod.age");
-        assert_eq!(hint("signet doctor"), "signet remove prod --lost --yes");
+        assert_eq!(hint(HERE), "signet remove prod --lost --yes");
     }
 }

@@ -1,8 +1,8 @@
 //! The machine as far as a command that repairs something depends on it: who types, what installs
 //! packages, what starts services. And how a word is written so that a shell leaves it as it is.
 
-use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
 
 /// A system of packages, and what it calls the things that may be missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,6 +118,13 @@ impl Machine {
             Services::None => "pcscd --hotplug",
         })
     }
+}
+
+/// Where the person's configuration of Signet lies (XDG Base Directory Specification).
+pub(super) fn config_dir() -> PathBuf {
+    let set = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = set("XDG_CONFIG_HOME").or_else(|| set("HOME").map(|home| home.join(".config")));
+    base.unwrap_or_default().join("signet")
 }
 
 /// The name of a user; none where the file of users has none for him.

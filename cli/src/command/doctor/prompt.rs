@@ -26,15 +26,13 @@ pub(super) fn look(cx: &Context, machine: &Machine) -> Vec<Finding> {
     let prompts = cx.prompts();
     let told = prompts.describe();
     let unwanted = told == Prompts::none().describe();
-    let set = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let base = set("XDG_CONFIG_HOME").or_else(|| set("HOME").map(|home| home.join(".config")));
     judge(
         &Facts {
             way: if prompts.available() { Ok(told) } else { Err(told) },
             unwanted,
             askpass: env::var_os("SIGNET_ASKPASS").is_some_and(|value| !value.is_empty()),
             pinentry: Prompts::pinentry(),
-            config: base.unwrap_or_default().join("signet/cli.toml"),
+            config: machine::config_dir().join("cli.toml"),
         },
         machine,
     )

@@ -1,7 +1,7 @@
 //! The PC/SC service: whether it runs, whether it lets the agent in, and the readers behind it. It is
 //! asked nothing here: what stands in them, the agent finds out.
 
-use super::Finding;
+use super::finding::{Finding, HERE};
 use super::machine::{Machine, path, word};
 use super::usb::{self, Device};
 use signet_protocol::api::Status;
@@ -11,8 +11,6 @@ use std::io::ErrorKind;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-/// The hint of a refusal that leads here.
-const HERE: &str = "signet doctor";
 /// Where pcscd listens.
 const SYSTEM: &str = "/run/pcscd/pcscd.comm";
 
