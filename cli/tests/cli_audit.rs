@@ -111,7 +111,10 @@ fn the_stored_bytes_come_out_as_they_are() {
         assert_eq!(text(&audit(dir.path(), words).stdout), lines.concat());
     }
     let table = text(&audit(dir.path(), &["log", "-o", "text"]).stdout).to_lowercase();
-    assert!(table.starts_with("seq") && table.lines().count() == 7, "who asks for the table gets it: {table}");
+    assert!(
+        table.starts_with("seq") && table.lines().count() == 7,
+        "who asks for the table gets it: {table}"
+    );
     let some = audit(
         dir.path(),
         &["log", "--key", "prod", "--since", "2026-11-03", "--until", "2026-11-06T10:00:00Z"],
