@@ -192,6 +192,22 @@ fn a_lost_token_is_refused_everywhere_and_the_loss_can_be_told_again() {
 }
 
 #[test]
+fn a_lost_token_that_was_dropped_is_told_of_until_the_key_is_rotated() {
+    let agent = with_two();
+    let path = format!("/v1/tokens/{OTHER}/lost");
+    assert_eq!(agent.call("POST", &path, None).0, 200);
+    let mut next = agent.next("root");
+    next["recipients"].as_array_mut().unwrap().remove(1);
+    reseals(&agent, SERIAL, &next);
+    assert_eq!(agent.use_it("root", &reseal(&[], &[OTHER]))["event"], "done");
+    let (_, lost) = agent.call("POST", &path, None);
+    assert_eq!(lost["keys"][0]["key"]["name"], "root", "old copies of the record open with it: {lost}");
+    assert_eq!(agent.call("POST", "/v1/keys/root/rotated", None).0, 200);
+    let (_, lost) = agent.call("POST", &path, None);
+    assert_eq!(lost["keys"], json!([]));
+}
+
+#[test]
 fn a_token_that_is_lost_while_it_is_asked_releases_nothing() {
     let agent = with_two();
     agent.signer_is("signs");

@@ -19,6 +19,8 @@ pub struct Reseal {
     metadata: Metadata,
     /// The exact bytes to seal.
     text: String,
+    /// Serials of the tokens that go.
+    dropped: Vec<String>,
     /// What becomes of the seed.
     pub seed: Seed,
 }
@@ -39,7 +41,8 @@ impl Reseal {
         if seed != expect(&mut expected, &new, asked)? || new != expected {
             return Err(disagree("what the new record is to say"));
         }
-        Ok(Self { metadata: new, text: metadata.to_owned(), seed })
+        let dropped = dropped(old, &new);
+        Ok(Self { metadata: new, text: metadata.to_owned(), dropped, seed })
     }
 
     /// Seals the new generation; `fresh` is the new seed where one was asked for. An access code of a
@@ -55,7 +58,7 @@ impl Reseal {
             Seed::Ask => fresh.map(seed::Text::as_str),
         };
         let codes = Codes::of(&old.access_codes);
-        let access_codes = codes.of_those(|serial| is_recipient(&self.metadata, serial));
+        let access_codes = codes.of_those(|serial| !self.dropped.iter().any(|gone| gone == serial));
         seal_as(&self.metadata, &self.text, &record::Payload { secret: old.secret, totp_seed, access_codes })
     }
 }
@@ -84,8 +87,15 @@ pub(crate) fn seal_as(
         .map_err(|error| Refusal::bare(Code::Internal, format!("the new record was not sealed: {error}")))
 }
 
+/// The tokens of `old` that are none of `new`'s: their access codes go with them. Any other code stays,
+/// also one of a token that was about to be added: its applet may have it already.
+pub(crate) fn dropped(old: &Metadata, new: &Metadata) -> Vec<String> {
+    let serials = old.recipients.iter().map(|to| &to.serial);
+    serials.filter(|serial| !is_recipient(new, serial)).cloned().collect()
+}
+
 /// Whether a token opens the record.
-pub(crate) fn is_recipient(metadata: &Metadata, serial: &str) -> bool {
+fn is_recipient(metadata: &Metadata, serial: &str) -> bool {
     metadata.recipients.iter().any(|to| to.serial == serial)
 }
 

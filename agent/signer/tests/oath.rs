@@ -14,6 +14,7 @@ use signet_protocol::child::{
 };
 use signet_protocol::record::{AccessCode, CHECK_CHALLENGE, Custody, Holder, Metadata, Payload, Recipient};
 use signet_protocol::refusal::Code;
+use signet_protocol::rule::Part;
 use signet_sigv4::{answer, hmac_key};
 use signet_tests::card::{At, Card, Fault, PinPolicy, Profile, Touch, TouchPolicy};
 use signet_tests::pcsc::Pcscd;
@@ -456,6 +457,35 @@ fn a_second_token_gets_the_key_from_the_person_who_must_know_it() {
     let order = reseal_order(&whole, &desk.places(), asked_for, &less, Seed::Keep, None);
     let (last, _) = Use::start(&order).resealed(&GOOD);
     desk.signs(&last, &GOOD);
+}
+
+#[test]
+fn the_code_of_a_token_that_was_about_to_come_survives_other_acts() {
+    let desk = Desk::usual();
+    let record = desk.in_token(true, None);
+    let (other, recipient) = enrolled(&desk.pcscd, Profile::v5_7_1().serial(7_654_321));
+    other.touch(Touch::Never);
+    other.set_touch_timeout(Duration::from_millis(300));
+    let serial = vec![recipient.serial.clone()];
+    let order = |record: &[u8]| {
+        let mut new = next(record);
+        new.recipients.push(recipient.clone());
+        let asked_for = UseAct::Reseal { add: serial.clone(), drop: Vec::new() };
+        embed_order_as(record, &desk.places(), asked_for, &new, &serial, true, Vec::new())
+    };
+    let typed = [Some(PIN), Some(SECRET)];
+    let refused = Use::start(&order(&record)).refused(&typed).with(Code::NotTouched);
+    assert!(other.has_oath_code());
+    let between = stored(&refused.events).pop().unwrap();
+    let policy = vec![Part::Preset("session".into())];
+    let new = Metadata { policy: policy.clone(), ..next(&between) };
+    let asked_for = UseAct::SetPolicy { policy };
+    let change = reseal_order(&between, &desk.places(), asked_for, &new, Seed::Keep, None);
+    let (changed, _) = Use::start(&change).resealed(&GOOD);
+    other.touch(Touch::Now);
+    let (whole, events) = Use::start(&order(&changed)).resealed(&typed);
+    assert!(stored(&events).is_empty());
+    assert_eq!(metadata_of(&whole).holders.len(), 2);
 }
 
 #[test]

@@ -130,7 +130,9 @@ pub fn lose_token(house: &House, peer: &Peer, serial: &str) -> Result<Lost, Refu
             }
         };
         let tokens = &record.meta.recipients;
-        if !tokens.iter().any(|token| token.serial == serial) {
+        // Dropped since, it still opens old copies of the record, until the key is rotated.
+        let is_dropped = memory.rotate.is_some() && memory.warned_of.contains(serial);
+        if !is_dropped && !tokens.iter().any(|token| token.serial == serial) {
             continue;
         }
         // What was handed out while the token was somebody else's must not be handed on.

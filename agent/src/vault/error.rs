@@ -134,7 +134,8 @@ impl From<VaultError> for Refusal {
             VaultError::TokenLost { serial, since } => {
                 let message =
                     format!("token {serial} was lost on {}: it is refused", crate::clock::day(&since));
-                Self::new(Code::Denied, message, "signet token list")
+                // Told again, the loss says for each key what is left to be done.
+                Self::new(Code::Denied, message, format!("signet token lost {serial}"))
             }
             VaultError::TokenInUse { serial, keys } => {
                 let message = format!("token {serial} opens {}", keys.join(", "));

@@ -15,7 +15,7 @@ use crate::answers::{self, Answers, about};
 use crate::conversation::{Conversation, Typed};
 use crate::job::{Job, disagree};
 use crate::payload::Payload;
-use crate::reseal::{is_recipient, seal_as};
+use crate::reseal::{dropped, seal_as};
 use crate::token::holder::{Locked, Writing};
 use crate::token::{self, Candidate, Keeper, find, find_keep, name_of};
 use base64::Engine as _;
@@ -82,7 +82,8 @@ pub fn run(
         last.holders.push(task.write(recipient, keeper, &mut codes, talk)?);
     }
 
-    let access_codes = codes.of_those(|serial| is_recipient(&last, serial));
+    dropped(&job.metadata, &last).iter().for_each(|serial| codes.forget(serial));
+    let access_codes = codes.of_those(|_| true);
     let text = serde_json::to_string(&last).map_err(|_| disagree("how metadata is written"))?;
     seal_as(&last, &text, &record::Payload { secret: None, totp_seed: held.totp_seed, access_codes })
 }
@@ -253,4 +254,18 @@ fn too_long(keeper: &Keeper) -> Refusal {
         keeper.name.serial
     );
     Refusal::bare(Code::Unsupported, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::credential;
+    use signet_protocol::record::is_key_name;
+
+    #[test]
+    fn the_longest_name_of_a_key_makes_a_name_that_applets_take() {
+        assert_eq!(credential("prod-root"), "signet-prod-root");
+        let longest = "k".repeat(64);
+        assert!(is_key_name(&longest));
+        assert_eq!(credential(&longest), format!("signet-{}", "k".repeat(57)));
+    }
 }

@@ -202,3 +202,23 @@ fn read_device(text: &str) -> Option<[u8; DEVICE]> {
     }
     Some(device)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::read_device;
+
+    #[test]
+    fn a_device_is_sixteen_lower_case_digits() {
+        assert_eq!(read_device("00112233445566ff"), Some([0, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0xff]));
+        for wrong in [
+            "",
+            "00112233445566f",
+            "00112233445566fff",
+            "00112233445566FF",
+            "0011223344556 ff",
+            "é0112233445566",
+        ] {
+            assert_eq!(read_device(wrong), None, "{wrong}");
+        }
+    }
+}
