@@ -54,12 +54,10 @@ impl Readers {
         present.into_iter().map(|state| state.name().to_owned()).collect()
     }
 
-    /// Shares the card in a reader: T=1 where the card has it, T=0 else.
+    /// Shares the card in a reader, by the protocol that others already speak with it; else by T=1 where
+    /// the card has it (the service's own order), and T=0 where not.
     pub(in crate::token) fn connect(&self, reader: &CString) -> Result<Card, pcsc::Error> {
-        match self.context.connect(reader, ShareMode::Shared, Protocols::T1) {
-            Err(pcsc::Error::ProtoMismatch) => self.context.connect(reader, ShareMode::Shared, Protocols::T0),
-            other => other,
-        }
+        self.context.connect(reader, ShareMode::Shared, Protocols::ANY)
     }
 
     /// Returns when a reader or a card comes or goes, at the latest after `limit`.
