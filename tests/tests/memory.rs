@@ -21,11 +21,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE};
 use ring::hmac;
 use ring::rand::{SecureRandom as _, SystemRandom};
+use rustix::process::Signal;
 use signet_tests::aws::totp_code;
 use signet_tests::card::{Card, Profile, Touch};
 use signet_tests::harness::{Ran, Setup, Signet};
 use signet_tests::pcsc::Pcscd;
-use signet_tests::process::{children_of, comes_true};
+use signet_tests::process::{children_of, comes_true, signal};
 
 const USES: usize = 50;
 /// Of them with the factor: a code is good once, and no later step than the next one is taken.
@@ -388,21 +389,15 @@ fn a_key_inside_a_token_is_in_no_process_while_it_signs() {
     let _ = embedding.finish().ok();
     println!("the signer that writes the token held: {held:?}");
 
-    let done = AtomicBool::new(false);
+    let (done, mut looks) = (AtomicBool::new(false), 0);
     std::thread::scope(|scope| {
         let (bare, all, done) = (&bare, &all, &done);
         let reader = scope.spawn(move || {
-            let (mut found, mut looked) = (BTreeSet::new(), 0);
+            let mut found = BTreeSet::new();
             while !done.load(Ordering::SeqCst) {
                 found.extend(all.scan(agent));
-                for signer in signers_of(agent) {
-                    // An error means that it has ended.
-                    let Ok((its, read)) = bare.look(signer) else { continue };
-                    found.extend(its);
-                    looked += usize::from(read > 1 << 18);
-                }
             }
-            (found, looked)
+            found
         });
         let uses = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             for _ in 0..SIGNS {
@@ -413,18 +408,62 @@ fn a_key_inside_a_token_is_in_no_process_while_it_signs() {
                     assert!(bare.scan(signer_of(agent)).is_empty(), "at touch {touch}");
                     assert!(card.press());
                 }
+                // And from the touch to its end.
+                while let Some(signer) = signers_of(agent).first() {
+                    // An error means that it has ended.
+                    let Ok((found, read)) = bare.look(*signer) else { continue };
+                    assert!(found.is_empty(), "after the touches: {found:?}");
+                    looks += usize::from(read > 1 << 18);
+                }
                 signed(using.finish());
-                assert!(comes_true(|| signers_of(agent).is_empty()), "a signer outlives its use");
             }
         }));
         done.store(true, Ordering::SeqCst);
-        let (found, looked) = reader.join().unwrap();
+        let found = reader.join().unwrap();
         if let Err(panic) = uses {
             std::panic::resume_unwind(panic);
         }
-        assert!(found.is_empty(), "agent or signer held: {found:#?}");
-        assert!(looked >= SIGNS, "signers were looked at only {looked} times");
+        assert!(found.is_empty(), "the agent held: {found:#?}");
     });
+    println!("{looks} looks into signers between their last touch and their end");
+
+    // The date key is where it is made, and nowhere else: a signer is stopped at the first word that it
+    // sends after the token has answered.
+    let sign = ["sign", "root", "--service", "sts", "--region", "us-east-1"];
+    let using = signet.spawn(&sign, REQUEST);
+    blinks(&card, next());
+    assert!(card.press());
+    blinks(&card, next());
+    let signer = signer_of(agent);
+    let mut strace = Command::new("strace")
+        .args([
+            "-f",
+            "-qq",
+            "-o",
+            "/dev/null",
+            "-e",
+            "trace=sendto",
+            "-e",
+            "inject=sendto:signal=STOP:when=1",
+        ])
+        .args(["-p", &signer.to_string()])
+        .spawn()
+        .expect("strace is installed: apt-get install strace");
+    let traced = || fs::read_to_string(format!("/proc/{signer}/status")).unwrap_or_default();
+    assert!(comes_true(|| traced()
+        .lines()
+        .any(|line| line.strip_prefix("TracerPid:\t").is_some_and(|pid| pid != "0"))));
+    assert!(card.press());
+    let has_date_key = |found: &BTreeSet<String>| found.iter().any(|name| name.starts_with("kDate"));
+    assert!(comes_true(|| all.look(signer).is_ok_and(|(found, _)| has_date_key(&found))), "the control");
+    assert!(bare.scan(signer).is_empty(), "the signer has the date key, and of the secret nothing");
+    for (process, pid) in [("agent", agent), ("cli", using.pid())] {
+        assert_eq!(all.scan(pid), BTreeSet::new(), "{process}");
+    }
+    signal(signer, Signal::CONT);
+    signed(using.finish());
+    assert!(strace.wait().unwrap().success());
+    assert!(signers_of(agent).is_empty(), "a signer outlives its use");
     assert!(all.scan(agent).is_empty(), "after the uses");
     nothing_on_disk(&all, &signet.state_dir());
     assert!(!card.pin_is_verified() && !card.oath_is_unlocked());
