@@ -328,7 +328,8 @@ fn nothing_while_requests_are_signed(kept: &str) {
 
 /// Nothing that was proved is left behind.
 fn is_locked(card: &Card) -> bool {
-    !card.pin_is_verified() && !(card.has_oath_code() && card.oath_is_unlocked())
+    let can_compute = card.has_oath_code() && card.oath_is_unlocked();
+    !card.pin_is_verified() && !can_compute
 }
 
 #[test]

@@ -107,7 +107,7 @@ impl Vault {
 
     /// Finishes what a killed agent has begun, unless the audit log tells of something that this
     /// state does not know: then every record is refused. `noted` is the number of the log's last
-    /// entry, `deed` of the last one that tells of something done ([`crate::audit::Recovery::deed`]).
+    /// entry, `deed` of the last one that tells of something done.
     ///
     /// # Errors
     /// The disk's.

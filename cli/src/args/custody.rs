@@ -13,7 +13,7 @@ pub(crate) struct Embed {
     /// Serial of a token to write it into; may be repeated [default: all tokens of the key]
     #[arg(long, value_name = "SERIAL")]
     pub(crate) token: Vec<String>,
-    /// The token asks for an access code, which is sealed in the record: a PIN and two touches a use [default]
+    /// The token asks for an access code, which is sealed in the record: a PIN and two touches a use; the default
     #[arg(long, conflicts_with = "no_access_code")]
     pub(crate) access_code: bool,
     /// It asks for none: one touch a use, for whoever holds the token [default: it asks for one]
