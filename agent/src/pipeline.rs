@@ -109,8 +109,8 @@ fn permitted(
     request: UseRequest,
     draft: &mut Draft,
 ) -> Result<Use, Refusal> {
-    draft.key = Some(request.key.clone());
-    draft.reason.clone_from(&request.reason);
+    draft.facts.key = Some(request.key.clone());
+    draft.facts.reason.clone_from(&request.reason);
     let body = String::from_utf8(body.to_vec())
         .map_err(|_| Refusal::bare(Code::BadRequest, "the message is not UTF-8"))?;
     let task = understand(house, &request, draft.time)?;
@@ -119,7 +119,7 @@ fn permitted(
     let permit = match decided(house, peer, &task) {
         Decision::Permit(permit) => permit,
         Decision::Denied(denial) => {
-            draft.rule = Some(denial.rule);
+            draft.facts.rule = Some(denial.rule);
             return Err(denial.refusal);
         }
     };
@@ -218,7 +218,7 @@ impl Use {
     /// outcome; each durable before the next, and all before the reply.
     fn finish(self, house: &House, outcome: Result<Outcome, Cut>, kept: Kept) -> UseEvent {
         let Self { request, task, consent, entry: mut draft, uid, .. } = self;
-        draft.rule = Some(consent.permit().rule().to_owned());
+        draft.facts.rule = Some(consent.permit().rule().to_owned());
         let gone = matches!(outcome, Err(Cut::Gone));
         let spent = outcome
             .map_err(Cut::refusal)

@@ -33,17 +33,9 @@ pub enum Phase {
     Recovered,
 }
 
-/// An entry without its hash, in the order in which it is written. Unknown is null.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
-    /// From 1, across files.
-    pub seq: u64,
-    /// Id of the use.
-    pub id: String,
-    /// RFC 3339 UTC.
-    pub time: String,
-    /// What it records.
-    pub phase: Phase,
+/// What an entry is about, in the order in which it is written. Unknown is null.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Facts {
     /// Name of the key.
     pub key: Option<String>,
     /// Access key id.
@@ -86,6 +78,22 @@ pub struct Entry {
     pub session_key_id: Option<String>,
     /// Request id of AWS's answer, where the cli told it.
     pub aws_request_id: Option<String>,
+}
+
+/// An entry without its hash, in the order in which it is written. Unknown is null.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// From 1, across files.
+    pub seq: u64,
+    /// Id of the use.
+    pub id: String,
+    /// RFC 3339 UTC.
+    pub time: String,
+    /// What it records.
+    pub phase: Phase,
+    /// What it is about.
+    #[serde(flatten)]
+    pub facts: Facts,
     /// Hash of the entry before.
     pub prev: String,
 }

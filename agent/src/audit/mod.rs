@@ -81,7 +81,7 @@ impl Log {
         let recovery = Recovery { cut: found.torn, unfinished };
         if torn {
             let mut note = Draft::new(Phase::Recovered, "start", now);
-            note.result = Some(format!("cut {} bytes of a torn last line", found.torn));
+            note.facts.result = Some(format!("cut {} bytes of a torn last line", found.torn));
             log.append(note)?;
         }
         for intent in found.unfinished {

@@ -146,7 +146,7 @@ fn a_torn_last_line_is_cut_and_noted() {
     let entries = entries(&log);
     assert_eq!(entries.len(), 2);
     assert_eq!(entries[1].phase, Phase::Recovered);
-    assert_eq!(entries[1].result.as_deref(), Some("cut 17 bytes of a torn last line"));
+    assert_eq!(entries[1].facts.result.as_deref(), Some("cut 17 bytes of a torn last line"));
     assert_eq!(house.open().unwrap().1, Recovery::default());
 }
 
@@ -171,7 +171,7 @@ fn an_intent_without_an_outcome_is_noted_once() {
     assert_eq!(recovery.unfinished, ["killed"]);
     let last = entries(&log).pop().unwrap();
     assert_eq!((last.phase, last.id.as_str()), (Phase::Recovered, "killed"));
-    assert_eq!(last.result.as_deref(), Some("unfinished"));
+    assert_eq!(last.facts.result.as_deref(), Some("unfinished"));
     drop(log);
     assert_eq!(house.open().unwrap().1, Recovery::default());
 }
@@ -261,10 +261,10 @@ fn texts_of_callers_are_escaped_and_cut() {
     let house = House::new();
     let mut log = house.log();
     let mut draft = Draft::new(Phase::Outcome, "a", clock::now());
-    draft.reason = Some(format!("\u{1b}[2J\n\",\"hash\":\"{}\"}}", "ä".repeat(5000)));
+    draft.facts.reason = Some(format!("\u{1b}[2J\n\",\"hash\":\"{}\"}}", "ä".repeat(5000)));
     log.append(draft).unwrap();
     let entry = entries(&log).pop().unwrap();
-    assert_eq!(entry.reason.unwrap().chars().count(), 1024);
+    assert_eq!(entry.facts.reason.unwrap().chars().count(), 1024);
     let text = fs::read_to_string(house.at(1)).unwrap();
     assert_eq!(text.matches('\n').count(), 1);
     assert!(!text.contains('\u{1b}'));
@@ -277,7 +277,7 @@ fn the_last_entry_of_some_kind_is_found_however_much_was_written_since() {
     let is_vend = |entry: &Entry| entry.phase == Phase::Vend;
     assert_eq!(log.last(is_vend).unwrap(), 0, "an empty log");
     let mut wordy = Draft::new(Phase::Outcome, "b", clock::now());
-    wordy.reason = Some("x".repeat(1000));
+    wordy.facts.reason = Some("x".repeat(1000));
     for round in 0..3 {
         let vend = note(&mut log, Phase::Vend, "a").unwrap();
         // More than a piece of refusals, the last round in a file of their own.

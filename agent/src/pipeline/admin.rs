@@ -21,7 +21,7 @@ use signet_protocol::{Code, Refusal, VERSION};
 /// The line of an act.
 fn line(house: &House, peer: &Peer, action: &str) -> Result<Draft, Refusal> {
     let mut draft = entry(Phase::Admin, &house.new_id()?, clock::now(), peer.who());
-    draft.action = Some(action.to_owned());
+    draft.facts.action = Some(action.to_owned());
     Ok(draft)
 }
 
@@ -38,7 +38,7 @@ fn told<T>(house: &House, draft: Draft, done: Result<T, VaultError>) -> Result<T
 /// When there is no such key, or it cannot be put away.
 pub fn lose_key(house: &House, peer: &Peer, name: &str) -> Result<(), Refusal> {
     let mut draft = line(house, peer, "signet:Lose")?;
-    draft.key = Some(name.to_owned());
+    draft.facts.key = Some(name.to_owned());
     let done = house.vault.borrow_mut().remove(name, clock::now());
     if done.is_ok() {
         let _forgotten = house.sessions.forget(None, Some(name), clock::now());
@@ -55,8 +55,8 @@ pub fn pin_account(house: &House, peer: &Peer, name: &str, body: &[u8]) -> Resul
     versioned(version)?;
     is_account(&account)?;
     let mut draft = line(house, peer, "signet:PinAccount")?;
-    draft.key = Some(name.to_owned());
-    draft.account = Some(account.clone());
+    draft.facts.key = Some(name.to_owned());
+    draft.facts.account = Some(account.clone());
     let done = house.vault.borrow_mut().pin_account(name, &account);
     told(house, draft, done)
 }
@@ -70,8 +70,8 @@ pub fn drilled(house: &House, peer: &Peer, name: &str, body: &[u8]) -> Result<()
     versioned(version)?;
     is_account(&account)?;
     let mut draft = line(house, peer, "signet:Drilled")?;
-    draft.key = Some(name.to_owned());
-    draft.account = Some(account.clone());
+    draft.facts.key = Some(name.to_owned());
+    draft.facts.account = Some(account.clone());
     let done = house.vault.borrow_mut().drilled(name, &account, clock::now());
     told(house, draft, done)
 }
@@ -89,7 +89,7 @@ fn is_account(account: &str) -> Result<(), Refusal> {
 /// When there is no such key.
 pub fn rotated(house: &House, peer: &Peer, name: &str) -> Result<(), Refusal> {
     let mut draft = line(house, peer, "signet:Rotated")?;
-    draft.key = Some(name.to_owned());
+    draft.facts.key = Some(name.to_owned());
     let done = house.vault.borrow_mut().rotated(name);
     told(house, draft, done)
 }
@@ -100,9 +100,9 @@ pub fn rotated(house: &House, peer: &Peer, name: &str) -> Result<(), Refusal> {
 /// When a key is sealed to it, or it is not enrolled.
 pub fn remove_token(house: &House, peer: &Peer, serial: &str) -> Result<(), Refusal> {
     let mut draft = line(house, peer, "signet:RemoveToken")?;
-    draft.token = Some(serial.to_owned());
+    draft.facts.token = Some(serial.to_owned());
     let done = house.vault.borrow_mut().remove_token(serial);
-    draft.token_label = done.as_ref().ok().map(|token| token.recipient.label.clone());
+    draft.facts.token_label = done.as_ref().ok().map(|token| token.recipient.label.clone());
     told(house, draft, done).map(|_token| ())
 }
 
@@ -113,8 +113,8 @@ pub fn remove_token(house: &House, peer: &Peer, serial: &str) -> Result<(), Refu
 /// When no such token is known.
 pub fn lose_token(house: &House, peer: &Peer, serial: &str) -> Result<Lost, Refusal> {
     let mut draft = line(house, peer, "signet:LoseToken")?;
-    draft.token = Some(serial.to_owned());
-    draft.token_label = label(house, serial);
+    draft.facts.token = Some(serial.to_owned());
+    draft.facts.token_label = label(house, serial);
     let done = house.vault.borrow_mut().lose_token(serial, clock::now());
     told(house, draft, done)?;
 

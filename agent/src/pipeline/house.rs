@@ -123,8 +123,8 @@ const SPENT: &[&str] = &["signed", "done", "restored"];
 pub fn is_deed(entry: &Entry) -> bool {
     let is_one = |words: &[&str], word: &Option<String>| word.as_deref().is_some_and(|w| words.contains(&w));
     match entry.phase {
-        Phase::Outcome => is_one(SPENT, &entry.result),
-        Phase::Admin => is_one(REMEMBERED, &entry.action) && is_one(SPENT, &entry.result),
+        Phase::Outcome => is_one(SPENT, &entry.facts.result),
+        Phase::Admin => is_one(REMEMBERED, &entry.facts.action) && is_one(SPENT, &entry.facts.result),
         Phase::Intent | Phase::Vend | Phase::Recovered => false,
     }
 }
@@ -133,11 +133,11 @@ pub fn is_deed(entry: &Entry) -> bool {
 #[must_use]
 pub fn entry(phase: Phase, id: &str, now: OffsetDateTime, who: &Who) -> Draft {
     let mut draft = Draft::new(phase, id, now);
-    draft.uid = Some(who.uid);
-    draft.user.clone_from(&who.user);
-    draft.pid = who.pid;
-    draft.exe.clone_from(&who.exe);
-    draft.machine = rustix::system::uname().nodename().to_str().ok().map(str::to_owned);
+    draft.facts.uid = Some(who.uid);
+    draft.facts.user.clone_from(&who.user);
+    draft.facts.pid = who.pid;
+    draft.facts.exe.clone_from(&who.exe);
+    draft.facts.machine = rustix::system::uname().nodename().to_str().ok().map(str::to_owned);
     draft
 }
 
@@ -147,10 +147,10 @@ pub fn ended(mut draft: Draft, phase: Phase, result: &Result<&'static str, Refus
     draft.phase = phase;
     draft.time = crate::clock::now();
     match result {
-        Ok(word) => draft.result = Some((*word).to_owned()),
+        Ok(word) => draft.facts.result = Some((*word).to_owned()),
         Err(refusal) => {
-            draft.result = Some("refused".to_owned());
-            draft.code = Some(refusal.code.name().to_owned());
+            draft.facts.result = Some("refused".to_owned());
+            draft.facts.code = Some(refusal.code.name().to_owned());
         }
     }
     draft

@@ -117,14 +117,14 @@ fn vend(
     vended: &Vended,
 ) -> Result<SessionEvent, Refusal> {
     let mut draft = entry(Phase::Vend, &house.new_id()?, clock::now(), peer.who());
-    draft.key = Some(request.key.clone());
-    draft.access_key_id = Some(meta.access_key_id.clone());
-    draft.account = meta.account.clone().or_else(|| vended.account_id.clone());
-    draft.action = Some(ACTION.to_owned());
-    draft.host = Some(request.host.clone());
-    draft.reason.clone_from(&request.reason);
-    draft.result = Some("vended".to_owned());
-    draft.session_key_id = Some(vended.access_key_id.clone());
+    draft.facts.key = Some(request.key.clone());
+    draft.facts.access_key_id = Some(meta.access_key_id.clone());
+    draft.facts.account = meta.account.clone().or_else(|| vended.account_id.clone());
+    draft.facts.action = Some(ACTION.to_owned());
+    draft.facts.host = Some(request.host.clone());
+    draft.facts.reason.clone_from(&request.reason);
+    draft.facts.result = Some("vended".to_owned());
+    draft.facts.session_key_id = Some(vended.access_key_id.clone());
     house.note(draft)?;
     Ok(SessionEvent::Session(SessionCredentials::clone(vended)))
 }
@@ -139,12 +139,12 @@ pub fn result(house: &House, peer: &Peer, lease: &str, body: &[u8]) -> Result<()
         SessionResult::Credentials { credentials, aws_request_id } => {
             let wanted = house.sessions.leased(lease, peer.uid()).ok_or_else(no_lease)?;
             let mut draft = entry(Phase::Admin, &house.new_id()?, clock::now(), peer.who());
-            draft.key = Some(wanted.key);
-            draft.action = Some(ACTION.to_owned());
-            draft.host = Some(wanted.host);
-            draft.result = Some("kept".to_owned());
-            draft.session_key_id = Some(credentials.access_key_id.clone());
-            draft.aws_request_id = aws_request_id.filter(|id| is_plain(id));
+            draft.facts.key = Some(wanted.key);
+            draft.facts.action = Some(ACTION.to_owned());
+            draft.facts.host = Some(wanted.host);
+            draft.facts.result = Some("kept".to_owned());
+            draft.facts.session_key_id = Some(credentials.access_key_id.clone());
+            draft.facts.aws_request_id = aws_request_id.filter(|id| is_plain(id));
             house.note(draft)?;
             house.sessions.deliver(lease, peer.uid(), credentials, clock::exact())
         }

@@ -72,8 +72,8 @@ pub(super) fn spend(
 ) -> Result<Spent, Refusal> {
     let Kept { counted, stored } = kept;
     let (token, fate) = told(&outcome);
-    draft.token = token.as_ref().map(|token| token.serial.clone());
-    draft.token_label = token.as_ref().map(|token| token.label.clone());
+    draft.facts.token = token.as_ref().map(|token| token.serial.clone());
+    draft.facts.token_label = token.as_ref().map(|token| token.label.clone());
     let mut vault = house.vault.borrow_mut();
     if let Some(attempt) = counted {
         vault.settle(attempt, fate)?;
@@ -83,7 +83,7 @@ pub(super) fn spend(
     }
     let Some(token) = token else { return Err(breached(Breach("an outcome of another program"))) };
     let given = consent.given(&token, fate).map_err(breached)?;
-    draft.factors = Some(given.factors.iter().map(|kind| kind.name().to_owned()).collect());
+    draft.facts.factors = Some(given.factors.iter().map(|kind| kind.name().to_owned()).collect());
     // It may have been reported lost while it was asked.
     vault.check_not_lost(&token.serial)?;
     let (key, now) = (task.record.meta.name.clone(), clock::now());

@@ -73,13 +73,13 @@ pub(super) fn offered(house: &House, task: &Task, permit: &Permit) -> Result<Vec
 /// Writes into the entry what is asked for.
 pub(super) fn describe(house: &House, task: &Task, draft: &mut Draft) {
     let meta = &task.record.meta;
-    draft.access_key_id = Some(meta.access_key_id.clone());
-    draft.account = meta.account.clone().or_else(|| house.vault.borrow().memory(&meta.name).account);
-    draft.action = Some(task.action.clone());
+    draft.facts.access_key_id = Some(meta.access_key_id.clone());
+    draft.facts.account = meta.account.clone().or_else(|| house.vault.borrow().memory(&meta.name).account);
+    draft.facts.action = Some(task.action.clone());
     if let Some(prepared) = task.prepared() {
-        draft.region = Some(prepared.region().to_owned());
-        draft.host = Some(prepared.host().to_owned());
-        draft.request_sha256 = Some(prepared.canonical_sha256_hex());
+        draft.facts.region = Some(prepared.region().to_owned());
+        draft.facts.host = Some(prepared.host().to_owned());
+        draft.facts.request_sha256 = Some(prepared.canonical_sha256_hex());
     }
 }
 
@@ -97,10 +97,10 @@ pub(super) fn shown(
     Accepted {
         id: draft.id.clone(),
         key: task.record.meta.name.clone(),
-        action: draft.action.clone().unwrap_or_default(),
-        account: draft.account.clone(),
-        region: draft.region.clone(),
-        host: draft.host.clone(),
+        action: draft.facts.action.clone().unwrap_or_default(),
+        account: draft.facts.account.clone(),
+        region: draft.facts.region.clone(),
+        host: draft.facts.host.clone(),
         peer: peer.who().to_string(),
         obligations: obligations.words(),
         warnings: warnings(task, &offered),

@@ -85,14 +85,14 @@ fn permitted(
     draft: &mut Draft,
 ) -> Result<Deed, Refusal> {
     let (action, _claim, changes) = sort(&request.act);
-    draft.action = Some(action.to_owned());
+    draft.facts.action = Some(action.to_owned());
     versioned(request.version)?;
     let body = String::from_utf8(body.to_vec())
         .map_err(|_| Refusal::bare(Code::BadRequest, "the message is not UTF-8"))?;
     let permit = match decide_token_act(action, peer.uid(), house.narrowing()) {
         Decision::Permit(permit) => permit,
         Decision::Denied(denial) => {
-            draft.rule = Some(denial.rule);
+            draft.facts.rule = Some(denial.rule);
             return Err(denial.refusal);
         }
     };
@@ -101,7 +101,7 @@ fn permitted(
     }
     if changes {
         let mut begun = draft.clone();
-        begun.result = Some("begun".to_owned());
+        begun.facts.result = Some("begun".to_owned());
         house.note(begun)?;
     }
     let accepted = Accepted {
@@ -161,7 +161,7 @@ impl Deed {
     /// What was made is on disk, then in the log, then told.
     fn finish(self, house: &House, outcome: Result<Outcome, Cut>) -> UseEvent {
         let mut draft = self.entry;
-        draft.rule = Some(self.consent.permit().rule().to_owned());
+        draft.facts.rule = Some(self.consent.permit().rule().to_owned());
         let managed = outcome.map_err(Cut::refusal).and_then(|outcome| keep(house, outcome, &mut draft));
         if sort(&self.request.act).2 {
             let word = managed.as_ref().map(|_| "done").map_err(Clone::clone);
@@ -181,14 +181,14 @@ fn keep(house: &House, outcome: Outcome, draft: &mut Draft) -> Result<Managed, R
     match outcome {
         Outcome::Managed(Managed::Enrolled { mut token, warnings }) => {
             token.enrolled = clock::rfc3339(clock::now());
-            draft.token = Some(token.recipient.serial.clone());
-            draft.token_label = Some(token.recipient.label.clone());
+            draft.facts.token = Some(token.recipient.serial.clone());
+            draft.facts.token_label = Some(token.recipient.label.clone());
             house.vault.borrow_mut().add_token(token.clone())?;
             Ok(Managed::Enrolled { token, warnings })
         }
         Outcome::Managed(managed) => Ok(managed),
         Outcome::Refused { refusal, token, .. } => {
-            draft.token = token.map(|token| token.serial);
+            draft.facts.token = token.map(|token| token.serial);
             Err(refusal)
         }
         Outcome::Signed { .. } | Outcome::Opened { .. } | Outcome::Resealed { .. } => {

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use super::*;
-use crate::audit::{Entry, Phase};
+use crate::audit::{Entry, Facts, Phase};
 use proptest::prelude::*;
 
 /// Not SHA-256, but of its shape: FNV-1a with four offsets. The check takes any hash.
@@ -22,27 +22,12 @@ fn entry(seq: u64, prev: &str) -> Entry {
         id: format!("use-{seq}"),
         time: "2026-11-22T17:03:41Z".to_owned(),
         phase: Phase::Vend,
-        key: Some("prod".to_owned()),
-        access_key_id: None,
-        account: None,
-        action: None,
-        region: None,
-        host: None,
-        request_sha256: None,
-        uid: Some(1000),
-        user: None,
-        pid: None,
-        exe: None,
-        machine: None,
-        reason: Some("a \"reason\",\"hash\":\"".to_owned()),
-        rule: None,
-        token: None,
-        token_label: None,
-        factors: None,
-        result: None,
-        code: None,
-        session_key_id: None,
-        aws_request_id: None,
+        facts: Facts {
+            key: Some("prod".to_owned()),
+            uid: Some(1000),
+            reason: Some("a \"reason\",\"hash\":\"".to_owned()),
+            ..Facts::default()
+        },
         prev: prev.to_owned(),
     }
 }
@@ -65,7 +50,7 @@ fn found(lines: &[Vec<u8>]) -> Vec<(u64, Option<u64>, Kind)> {
 /// The line of an entry, changed and hashed anew.
 fn forged(line: &[u8]) -> Vec<u8> {
     let mut entry: Entry = serde_json::from_slice(line).unwrap();
-    entry.uid = Some(0);
+    entry.facts.uid = Some(0);
     entry.line(hash).unwrap().text.into_bytes()
 }
 
