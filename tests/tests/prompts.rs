@@ -87,7 +87,8 @@ fn everything_is_on_the_screen_before_the_first_question_and_before_the_touch() 
     terminal.expect(" now (");
     terminal.expect(" s)");
     assert!(desk.sent().is_empty());
-    desk.card.press();
+    desk.card.wait_until_asked();
+    assert!(desk.card.press());
     let (status, stdout, stderr) = terminal.finish();
     assert!(status.success(), "{stdout}{stderr}{}", terminal.seen);
     assert!(
@@ -127,7 +128,8 @@ fn the_touch_notice_of_askpass_tells_all_and_goes_with_the_touch() {
     };
     let place = desk.signet.path("");
     assert!(showing(&place));
-    desk.card.press();
+    desk.card.wait_until_asked();
+    assert!(desk.card.press());
     let _ = running.finish().ok();
     assert!(!showing(&place), "the notice is gone");
 }
