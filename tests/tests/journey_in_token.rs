@@ -181,6 +181,20 @@ fn without_an_access_code_one_touch_is_all_and_that_is_said() {
 }
 
 #[test]
+fn a_key_whose_only_token_was_emptied_comes_back_by_the_command_that_is_printed() {
+    let desk = Desk::with_key();
+    let _ = desk.signet.run(&["embed", "prod"]).ok();
+    assert!(desk.card.delete_oath(CREDENTIAL));
+    let error = failure(&desk.identity(&[]), 77, "unsupported");
+    let hint = error["hint"].as_str().unwrap().to_owned();
+    assert_eq!(hint, format!("signet embed prod --token {} --access-code", desk.card.serial()));
+    desk.signet.answer("secret", &[SECRET]);
+    let words: Vec<&str> = hint.split(' ').skip(1).collect();
+    let _ = desk.signet.run(&words).ok();
+    assert_eq!(signs(&desk, &[&desk.card]), 2);
+}
+
+#[test]
 fn with_a_one_time_code_it_is_checked_before_the_token_computes() {
     let desk = Desk::with_code();
     desk.signet.answer("totp", &[&code(1)]);

@@ -130,8 +130,7 @@ fn verify(
         return Ok(());
     }
     let message = format!("token {} does not compute what this key computes", holder.serial);
-    let hint = format!("signet reseal {} --drop {}", job.metadata.name, holder.serial);
-    Err(Refusal::new(Code::FailedCheck, message, hint))
+    Err(Refusal::new(Code::FailedCheck, message, token::repair(&job.metadata, holder)))
 }
 
 impl Candidate {

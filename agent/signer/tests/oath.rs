@@ -72,6 +72,11 @@ impl Desk {
         Places { pcsc_socket: self.pcscd.socket().to_str().unwrap().into(), token_dir: "/nowhere".into() }
     }
 
+    /// What puts the key back into the only token that held it, without access code.
+    fn written_anew(&self) -> String {
+        format!("signet embed prod-root --token {} --no-access-code", self.recipient.serial)
+    }
+
     fn sealed(&self) -> Vec<u8> {
         record(&metadata(std::slice::from_ref(&self.recipient)), None)
     }
@@ -239,7 +244,7 @@ fn a_token_that_computes_something_else_is_found_out() {
     desk.card.put_oath(CREDENTIAL, b"AWS4another", true);
     let order = verify_order(&record, &desk.places(), &desk.recipient.serial);
     let refused = Use::start(&order).refused(&[]).with(Code::FailedCheck);
-    assert!(refused.refusal.hint.unwrap().starts_with("signet reseal prod-root --drop "));
+    assert_eq!(refused.refusal.hint.unwrap(), desk.written_anew());
 }
 
 #[test]
@@ -307,6 +312,7 @@ fn a_token_that_has_changed_since_says_how() {
     assert!(desk.card.delete_oath(CREDENTIAL));
     let refused = Use::start(&desk.sign(&record)).refused(&[]).with(Code::Unsupported);
     assert!(refused.refusal.message.contains("deleted"), "{}", refused.refusal.message);
+    assert_eq!(refused.refusal.hint.unwrap(), desk.written_anew());
     // Locked by somebody.
     desk.card.put_oath(CREDENTIAL, &hmac_key(SECRET.as_bytes()), true);
     desk.card.set_oath_code(Some("somebody's"));
@@ -321,6 +327,7 @@ fn a_token_that_has_changed_since_says_how() {
     let reset = record_of(&metadata, &Payload { secret: None, totp_seed: None, access_codes: Vec::new() });
     let refused = Use::start(&desk.sign(&reset)).refused(&[]).with(Code::Unsupported);
     assert!(refused.refusal.message.contains("was reset"), "{}", refused.refusal.message);
+    assert_eq!(refused.refusal.hint.unwrap(), desk.written_anew());
     // Another token altogether.
     desk.card.set_serial(desk.card.serial() + 1);
     Use::start(&desk.sign(&reset)).refused(&[]).with(Code::TokenAbsent);
@@ -615,8 +622,15 @@ fn one_unfit_token_does_not_keep_another_from_signing() {
     reset.device = "00112233445566ff".into();
     two.holders.insert(0, reset);
     let payload = Payload { secret: None, totp_seed: None, access_codes: Vec::new() };
-    desk.signs(&record_of(&two, &payload), &[]);
+    let both = record_of(&two, &payload);
+    desk.signs(&both, &[]);
     assert_eq!(other.events().calculations(), 0);
+    // Alone, it says what to type while another one still holds the key.
+    let mut alone = desk.sign(&both);
+    alone.tokens.retain(|serial| *serial == recipient.serial);
+    let refused = Use::start(&alone).refused(&[]).with(Code::Unsupported);
+    let hint = format!("signet reseal prod-root --drop {}", recipient.serial);
+    assert_eq!(refused.refusal.hint.unwrap(), hint);
     // The first one's pin is blocked.
     let sealed = driver::record(&metadata(&[recipient, desk.recipient.clone()]), None);
     other.set_pins(PIN, "31415926");

@@ -140,8 +140,8 @@ const TABLE: &[Kind] = &[
     Kind { name: "software", make: |at, to, key| Envelope::of(key, software::Software::new(at, to, key)) },
 ];
 
-/// Of a token, the name of the key, and what its record says of the token.
-type MakeDerive = fn(TokenName, &str, &Holder) -> Result<Box<dyn Derive>, Refusal>;
+/// Of a token, what the record says of it, and what to type when it does not hold the key any more.
+type MakeDerive = fn(TokenName, &Holder, String) -> Result<Box<dyn Derive>, Refusal>;
 
 /// A kind of token that holds keys.
 struct HolderKind {
@@ -161,7 +161,7 @@ const HOLDERS: &[HolderKind] = &[HolderKind {
     name: "yubikey-oath",
     lives_in: "yubikey-piv",
     longest_key: oath::LONGEST_KEY,
-    derive: |token, key, holder| Ok(Box::new(oath::Oath::new(token, key, holder)?)),
+    derive: |token, holder, repair| Ok(Box::new(oath::Oath::new(token, holder, repair)?)),
     keep: |token| Box::new(oath::Writer::new(token)),
 }];
 
@@ -206,10 +206,22 @@ pub fn holders(metadata: &Metadata, order: &Order) -> Result<Vec<Candidate>, Ref
             HOLDERS.iter().find(|kind| kind.name == holder.kind).ok_or_else(|| unknown(&holder.kind))?;
         let opens = holder.access_code || has_totp(metadata);
         let opener = if opens { Some(opener(to, order)?) } else { None };
-        let derive = (kind.derive)(name_of(to), &metadata.name, holder)?;
+        let derive = (kind.derive)(name_of(to), holder, repair(metadata, holder))?;
         Ok(Candidate { name: name_of(to), token: InToken::of(holder, opener, derive) })
     };
     offered.iter().map(candidate).collect()
+}
+
+/// What to type when a token does not hold the key any more: another one still does, or the key is to be
+/// written anew, from the person's own copy of it.
+#[must_use]
+pub fn repair(metadata: &Metadata, holder: &Holder) -> String {
+    let (name, serial) = (&metadata.name, &holder.serial);
+    if metadata.holders.len() > 1 {
+        return format!("signet reseal {name} --drop {serial}");
+    }
+    let code = if holder.access_code { "--access-code" } else { "--no-access-code" };
+    format!("signet embed {name} --token {serial} {code}")
 }
 
 /// A place for keys, there or not.

@@ -55,23 +55,22 @@ struct Applet {
     token: TokenName,
     device: [u8; DEVICE],
     credential: String,
-    /// Name of the key, for hints.
-    key: String,
+    /// What to type when it does not hold the key any more.
+    repair: String,
 }
 
 impl Oath {
-    /// The applet of a holder of the key with that name.
+    /// The applet of a holder; `repair` is what to type when the key is not in it any more.
     ///
     /// # Errors
     /// `rollback` where the record says of it what cannot be.
-    pub(super) fn new(token: TokenName, key: &str, holder: &Holder) -> Result<Self, Refusal> {
+    pub(super) fn new(token: TokenName, holder: &Holder, repair: String) -> Result<Self, Refusal> {
         let Holder { device, credential, .. } = holder;
         let device = read_device(device).ok_or_else(|| refusals::unusable(&token, "device"))?;
         if !(1..=LONGEST_NAME).contains(&credential.len()) {
             return Err(refusals::unusable(&token, "credential"));
         }
-        let (credential, key) = (credential.clone(), key.to_owned());
-        let applet = Applet { token: token.clone(), device, credential, key };
+        let applet = Applet { token: token.clone(), device, credential: credential.clone(), repair };
         Ok(Self { finder: Finder::new(token), applet })
     }
 }
@@ -89,7 +88,7 @@ impl Applet {
         }
         // Another token of the key may do.
         Err(Error::not_mine(match card::select(channel)? {
-            Some(_) => refusals::reset(&self.token, &self.key),
+            Some(_) => refusals::reset(&self.token, &self.repair),
             None => refusals::no_applet(&self.token),
         })
         .into())
@@ -109,7 +108,7 @@ impl Applet {
         let calculated = calculate(channel, &self.token, &self.credential, challenge, talk)?;
         match calculated {
             Calculated::Answer(answer) => Ok(answer),
-            Calculated::Missing => Err(refusals::missing(&self.token, &self.key).into()),
+            Calculated::Missing => Err(refusals::missing(&self.token, &self.repair).into()),
             other => Err(not_answered(&self.token, &other).into()),
         }
     }

@@ -10,16 +10,16 @@ pub(super) fn no_applet(token: &TokenName) -> Refusal {
 }
 
 /// The card is the one, its applet is another than the one that was written.
-pub(super) fn reset(token: &TokenName, key: &str) -> Refusal {
+pub(super) fn reset(token: &TokenName, repair: &str) -> Refusal {
     let message =
         format!("the oath applet of token {} was reset: it does not hold this key any more", token.serial);
-    Refusal::new(Code::Unsupported, message, drop_it(token, key))
+    Refusal::new(Code::Unsupported, message, repair)
 }
 
 /// The applet is the one, the credential is not in it.
-pub(super) fn missing(token: &TokenName, key: &str) -> Refusal {
+pub(super) fn missing(token: &TokenName, repair: &str) -> Refusal {
     let message = format!("token {} does not hold this key any more: it was deleted", token.serial);
-    Refusal::new(Code::Unsupported, message, drop_it(token, key))
+    Refusal::new(Code::Unsupported, message, repair)
 }
 
 /// The applet asks for an access code that we have not, or have another than.
@@ -61,11 +61,6 @@ pub(super) fn wrong(token: &TokenName) -> Refusal {
 pub(super) fn unusable(token: &TokenName, what: &str) -> Refusal {
     let message = format!("the record names a {what} of token {} that cannot be", token.serial);
     Refusal::new(Code::Rollback, message, "signet doctor")
-}
-
-/// It can be added again after that.
-fn drop_it(token: &TokenName, key: &str) -> String {
-    format!("signet reseal {key} --drop {}", token.serial)
 }
 
 /// Exact, where several YubiKeys are plugged in.
