@@ -195,6 +195,45 @@ fn a_key_whose_only_token_was_emptied_comes_back_by_the_command_that_is_printed(
 }
 
 #[test]
+fn a_code_that_was_taken_away_comes_back_by_the_command_that_is_printed() {
+    let (desk, spare) = two_tokens();
+    let _ = add(&desk, &["--no-factor", "--custody", "in-token"]).ok();
+    let serial = desk.card.serial().to_string();
+    desk.card.set_oath_code(None);
+    let calculations = desk.card.events().calculations();
+    let error = desk.refuses(77, "unsupported", |desk| desk.identity(&[]));
+    assert!(error["message"].as_str().unwrap().contains("asks for no access code any more"), "{error}");
+    assert_eq!(desk.card.events().calculations(), calculations, "nothing was computed");
+    let failed = desk.signet.run(&["verify", "prod", "--token", &serial, "-o", "json"]);
+    let told: Value = serde_json::from_str(&failed.stdout).unwrap();
+    assert_eq!((failed.code(), &told["tokens"][0]["error"]["hint"]), (1, &error["hint"]), "{told}");
+
+    desk.signet.answer("secret", &[SECRET]);
+    let hint = error["hint"].as_str().unwrap().to_owned();
+    let _ = desk.signet.run(&hint.split(' ').skip(1).collect::<Vec<_>>()).ok();
+    assert!(desk.card.has_oath_code());
+    assert_eq!(signs(&desk, &[&desk.card, &spare]), 2);
+    let _ = desk.signet.run(&["verify", "prod"]).ok();
+    assert_eq!(listed(&desk)["holders"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn an_applet_that_is_deaf_to_codes_holds_the_key_only_without_one() {
+    let mut desk = Desk::new();
+    desk.card.remove();
+    desk.card = Card::insert(&desk.pcscd, Profile::v5_7_1().deaf_to_codes());
+    let _ = desk.signet.run(&["init", "--yes"]).ok();
+    let _ = add(&desk, &["--no-factor"]).ok();
+    let error = failure(&desk.signet.run(&["embed", "prod", "-o", "json"]), 77, "unsupported");
+    assert!(error["message"].as_str().unwrap().contains("does not ask for it"), "{error}");
+    assert!(desk.card.oath_names().is_empty());
+    assert_eq!(listed(&desk)["custody"], "sealed");
+    desk.works();
+    let _ = desk.signet.run(&["embed", "prod", "--no-access-code"]).ok();
+    assert_eq!(signs(&desk, &[&desk.card]), 1);
+}
+
+#[test]
 fn with_a_one_time_code_it_is_checked_before_the_token_computes() {
     let desk = Desk::with_code();
     desk.signet.answer("totp", &[&code(1)]);

@@ -26,6 +26,8 @@ const PIN: &str = "271828";
 const GOOD: [Option<&str>; 1] = [Some(PIN)];
 const CODE: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 const CREDENTIAL: &str = "signet-prod-root";
+const PUT: u8 = 0x01;
+const SET_CODE: u8 = 0x03;
 const SELECT: u8 = 0xa4;
 const VALIDATE: u8 = 0xa3;
 const CALCULATE: u8 = 0xa2;
@@ -343,6 +345,55 @@ fn another_code_than_the_sealed_one_is_told_and_leaves_nothing_open() {
     assert!(refused.refusal.hint.unwrap().contains("oath access"));
     assert_eq!(desk.card.events().calculations(), 0);
     desk.is_clean();
+}
+
+#[test]
+fn an_applet_that_takes_a_code_and_does_not_ask_for_it_gets_no_key() {
+    let desk = Desk::new(Profile::v5_7_1().deaf_to_codes());
+    let refused = Use::start(&embed_order(&desk.sealed(), &desk.places(), true)).refused(&GOOD);
+    let refused = refused.with(Code::Unsupported);
+    let message = &refused.refusal.message;
+    assert!(message.contains("takes an access code and does not ask for it"), "{message}");
+    assert_eq!(refused.refusal.hint.as_deref(), Some("signet token list"));
+    let heard = desk.heard();
+    assert!(heard.contains(&SET_CODE) && !heard.contains(&PUT), "{}", desk.card.transcript());
+    assert!(desk.card.oath_names().is_empty());
+    // Without one it can be had: that is what the person is told then.
+    let last = stored(&refused.events).pop().unwrap();
+    desk.signs(&last, &GOOD);
+    let (whole, _) = Use::start(&embed_order(&last, &desk.places(), false)).resealed(&GOOD);
+    assert!(!metadata_of(&whole).holders.first().unwrap().access_code);
+    desk.signs(&whole, &[]);
+}
+
+#[test]
+fn an_applet_that_asks_for_its_code_no_more_is_not_used() {
+    let desk = Desk::usual();
+    let record = desk.in_token(true, None);
+    let (other, recipient) = enrolled(&desk.pcscd, Profile::v5_7_1().serial(7_654_321));
+    drop(other);
+    // The same words and the same command, whether it is the only holder or not: one that was dropped would
+    // answer to anybody all the same.
+    let mut two = metadata_of(&record);
+    let mut second = two.holders.first().unwrap().clone();
+    second.serial.clone_from(&recipient.serial);
+    two.recipients.push(recipient);
+    two.holders.push(second);
+    let codes = vec![AccessCode { serial: &desk.recipient.serial, code: CODE }];
+    let both = record_of(&two, &Payload { secret: None, totp_seed: None, access_codes: codes });
+    desk.card.set_oath_code(None);
+    for record in [&record, &both] {
+        for order in [desk.sign(record), verify_order(record, &desk.places(), &desk.recipient.serial)] {
+            let refused = Use::start(&order).refused(&GOOD).with(Code::Unsupported).refusal;
+            assert!(refused.message.contains("asks for no access code any more"), "{}", refused.message);
+            let hint = format!("signet embed prod-root --token {} --access-code", desk.recipient.serial);
+            assert_eq!(refused.hint, Some(hint));
+        }
+    }
+    assert_eq!(desk.card.events().calculations(), 0);
+    assert!(!desk.card.pin_is_verified());
+    desk.card.set_oath_code(Some(CODE));
+    desk.signs(&record, &GOOD);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use signet_tests::card::{Card, Profile, Script};
 use signet_tests::pcsc::Pcscd;
 
 const USAGE: &str = "usage: virtual-yubikey [--script FILE] [PROFILE[:SERIAL]]...; \
-    PROFILE is 5.7.1, 5.4.3, 5.2.7, bare, no-oath or truncating";
+    PROFILE is 5.7.1, 5.4.3, 5.2.7, bare, no-oath, truncating or deaf";
 const WORDS: &str = "card N | press | remove | insert | log | counts | touch now | touch slow 3s | touch never | \
     serial N | at N FAULT | on INS FAULT; FAULT is remove, reset, busy 2s, status 6f00, garbage, wrong or mute";
 
@@ -27,6 +27,7 @@ fn profile(word: &str) -> Option<Profile> {
         "bare" => Profile::bare(),
         "no-oath" => Profile::v5_7_1().without_oath(),
         "truncating" => Profile::v5_7_1().truncating(),
+        "deaf" => Profile::v5_7_1().deaf_to_codes(),
         _ => return None,
     };
     Some(match serial {

@@ -55,6 +55,8 @@ pub struct Profile {
     pub oath_credentials: usize,
     /// Whether PUT replaces a credential of the same name; otherwise it is refused with 6985.
     pub oath_overwrites: bool,
+    /// Whether SET CODE sets the code that it takes; otherwise it says 9000 and does nothing.
+    pub oath_sets_code: bool,
 }
 
 impl Profile {
@@ -75,6 +77,7 @@ impl Profile {
             oath: Oath::Full,
             oath_credentials: 64,
             oath_overwrites: true,
+            oath_sets_code: true,
         }
     }
 
@@ -137,6 +140,12 @@ impl Profile {
     #[must_use]
     pub fn truncating(self) -> Self {
         Self { oath: Oath::Truncating, ..self }
+    }
+
+    /// The same with an OATH applet that takes an access code and sets none.
+    #[must_use]
+    pub fn deaf_to_codes(self) -> Self {
+        Self { oath_sets_code: false, ..self }
     }
 
     /// The same with room for so many OATH credentials.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::device::Device;
+use super::oath::Oath;
 use super::{Card, MgmtAlgorithm, PinPolicy, TouchPolicy};
 
 impl Card {
@@ -129,6 +130,11 @@ impl Card {
     /// Sets the access code by hand, or takes it away.
     pub fn set_oath_code(&self, password: Option<&str>) {
         self.device().oath.set_code_by_hand(password);
+    }
+
+    /// Resets the OATH applet by hand: it is empty, has no access code, and another name.
+    pub fn reset_oath(&self) {
+        self.device().oath = Oath::new();
     }
 
     /// Whether a proved access code has been left behind in the card.

@@ -140,8 +140,16 @@ const TABLE: &[Kind] = &[
     Kind { name: "software", make: |at, to, key| Envelope::of(key, software::Software::new(at, to, key)) },
 ];
 
-/// Of a token, what the record says of it, and what to type when it does not hold the key any more.
-type MakeDerive = fn(TokenName, &Holder, String) -> Result<Box<dyn Derive>, Refusal>;
+/// Of a token, what the record says of it, and what to type when it is not so any more.
+type MakeDerive = fn(TokenName, &Holder, Hints) -> Result<Box<dyn Derive>, Refusal>;
+
+/// What to type when a token that holds a key is not any more what its record says.
+struct Hints {
+    /// It does not hold the key.
+    repair: String,
+    /// It does, and asks for less than it should.
+    written_anew: String,
+}
 
 /// A kind of token that holds keys.
 struct HolderKind {
@@ -161,7 +169,7 @@ const HOLDERS: &[HolderKind] = &[HolderKind {
     name: "yubikey-oath",
     lives_in: "yubikey-piv",
     longest_key: oath::LONGEST_KEY,
-    derive: |token, holder, repair| Ok(Box::new(oath::Oath::new(token, holder, repair)?)),
+    derive: |token, holder, hints| Ok(Box::new(oath::Oath::new(token, holder, hints)?)),
     keep: |token| Box::new(oath::Writer::new(token)),
 }];
 
@@ -206,7 +214,8 @@ pub fn holders(metadata: &Metadata, order: &Order) -> Result<Vec<Candidate>, Ref
             HOLDERS.iter().find(|kind| kind.name == holder.kind).ok_or_else(|| unknown(&holder.kind))?;
         let opens = holder.access_code || has_totp(metadata);
         let opener = if opens { Some(opener(to, order)?) } else { None };
-        let derive = (kind.derive)(name_of(to), holder, repair(metadata, holder))?;
+        let hints = Hints { repair: repair(metadata, holder), written_anew: written_anew(metadata, holder) };
+        let derive = (kind.derive)(name_of(to), holder, hints)?;
         Ok(Candidate { name: name_of(to), token: InToken::of(holder, opener, derive) })
     };
     offered.iter().map(candidate).collect()
@@ -216,10 +225,16 @@ pub fn holders(metadata: &Metadata, order: &Order) -> Result<Vec<Candidate>, Ref
 /// written anew, from the person's own copy of it.
 #[must_use]
 pub fn repair(metadata: &Metadata, holder: &Holder) -> String {
-    let (name, serial) = (&metadata.name, &holder.serial);
     if metadata.holders.len() > 1 {
-        return format!("signet reseal {name} --drop {serial}");
+        return format!("signet reseal {} --drop {}", metadata.name, holder.serial);
     }
+    written_anew(metadata, holder)
+}
+
+/// What to type to have a token written again as the record says that it is, from the person's own copy
+/// of the key.
+fn written_anew(metadata: &Metadata, holder: &Holder) -> String {
+    let (name, serial) = (&metadata.name, &holder.serial);
     let code = if holder.access_code { "--access-code" } else { "--no-access-code" };
     format!("signet embed {name} --token {serial} {code}")
 }

@@ -179,8 +179,10 @@ fn oath(token: &TokenInfo, seen: &Seen, keys: &[KeyInfo]) -> Vec<Finding> {
     held.filter_map(|(name, holder)| match (holder.access_code, seen.oath_code) {
         (true, Some(false)) => {
             let what = format!("the oath applet of {serial} asks for no code, and {name} was put behind one");
-            let why = "the applet was reset, which takes the key with it, or its code was taken away";
-            Some(Finding::wrong("oath", what, why, format!("signet verify {name} --token {serial}")))
+            let why = "its code was taken away, and whoever holds the token can use the key, or the applet was \
+                       reset, which takes the key with it: the key is to be written anew";
+            let hint = format!("signet embed {name} --token {serial} --access-code");
+            Some(Finding::wrong("oath", what, why, hint))
         }
         (false, Some(true)) => {
             let what = format!("the oath applet of {serial} asks for a code that {name} does not have");
@@ -398,8 +400,11 @@ mod tests {
                 check: String::new(),
             }];
             let found = judge(&there(|seen| seen.oath_code = told), &[key]);
-            found.iter().find(|it| it.check == "oath").map(|it| it.level)
+            found.into_iter().find(|it| it.check == "oath")
         };
+        let taken = of(true, Some(false)).unwrap();
+        assert_eq!(taken.hint.unwrap(), "signet embed prod --token 42 --access-code");
+        let of = |expected, told| of(expected, told).map(|finding| finding.level);
         assert_eq!(of(true, Some(true)), None);
         assert_eq!(of(true, None), None);
         assert_eq!(of(true, Some(false)), Some(Level::Wrong));

@@ -136,6 +136,7 @@ impl Oath {
             (ins::RENAME, _) if profile.firmware < (5, 3, 1) => sw::UNKNOWN_INS.into(),
             (ins::PUT, 0) => self.put(profile, data).into(),
             (ins::DELETE, 0) => self.delete(data).into(),
+            (ins::SET_CODE, 0) if !profile.oath_sets_code => sw::OK.into(),
             (ins::SET_CODE, 0) => self.set_code(data).into(),
             (ins::RESET, MEANT) => self.reset().into(),
             (ins::RENAME, 0) => self.rename(data).into(),

@@ -291,6 +291,14 @@ fn a_code_locks_everything_until_it_is_proved() {
 }
 
 #[test]
+fn a_deaf_applet_takes_a_code_and_asks_for_none() {
+    let mut hand = Hand::new(Profile::v5_7_1().deaf_to_codes());
+    assert_eq!(hand.set_code(1), 0x9000);
+    assert_eq!(challenge(&hand.select().0), None);
+    assert_eq!(hand.send(0xa1, 0, &[]), (vec![], 0x9000));
+}
+
+#[test]
 fn what_was_proved_is_forgotten_at_reset_and_with_another_applet() {
     let mut hand = Hand::new(Profile::v5_7_1());
     assert_eq!(hand.set_code(1), 0x9000);

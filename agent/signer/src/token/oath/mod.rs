@@ -21,7 +21,7 @@ mod writer;
 use super::card::apdu::Channel;
 use super::card::{Failed, Finder, Spent, TOUCH_SECONDS, refusals as common, yubikey};
 use super::holder::Derive;
-use super::{Challenge, Computed, Error};
+use super::{Challenge, Computed, Error, Hints};
 use crate::conversation::Conversation;
 pub(super) use card::LONGEST_KEY;
 use card::{AppletKey, Calculated, DEVICE, Done, LONGEST_NAME, Selected};
@@ -55,22 +55,21 @@ struct Applet {
     token: TokenName,
     device: [u8; DEVICE],
     credential: String,
-    /// What to type when it does not hold the key any more.
-    repair: String,
+    hints: Hints,
 }
 
 impl Oath {
-    /// The applet of a holder; `repair` is what to type when the key is not in it any more.
+    /// The applet of a holder.
     ///
     /// # Errors
     /// `rollback` where the record says of it what cannot be.
-    pub(super) fn new(token: TokenName, holder: &Holder, repair: String) -> Result<Self, Refusal> {
+    pub(super) fn new(token: TokenName, holder: &Holder, hints: Hints) -> Result<Self, Refusal> {
         let Holder { device, credential, .. } = holder;
         let device = read_device(device).ok_or_else(|| refusals::unusable(&token, "device"))?;
         if !(1..=LONGEST_NAME).contains(&credential.len()) {
             return Err(refusals::unusable(&token, "credential"));
         }
-        let applet = Applet { token: token.clone(), device, credential: credential.clone(), repair };
+        let applet = Applet { token: token.clone(), device, credential: credential.clone(), hints };
         Ok(Self { finder: Finder::new(token), applet })
     }
 }
@@ -88,7 +87,7 @@ impl Applet {
         }
         // Another token of the key may do.
         Err(Error::not_mine(match card::select(channel)? {
-            Some(_) => refusals::reset(&self.token, &self.repair),
+            Some(_) => refusals::reset(&self.token, &self.hints.repair),
             None => refusals::no_applet(&self.token),
         })
         .into())
@@ -103,12 +102,15 @@ impl Applet {
         talk: &Conversation,
     ) -> Result<Computed, Failed> {
         let selected = self.recognise(channel)?;
+        if code.is_some() && selected.challenge.is_none() {
+            return Err(refusals::open(&self.token, &self.hints.written_anew).into());
+        }
         spent.begins();
         unlock(channel, &self.token, &selected, code)?;
         let calculated = calculate(channel, &self.token, &self.credential, challenge, talk)?;
         match calculated {
             Calculated::Answer(answer) => Ok(answer),
-            Calculated::Missing => Err(refusals::missing(&self.token, &self.repair).into()),
+            Calculated::Missing => Err(refusals::missing(&self.token, &self.hints.repair).into()),
             other => Err(not_answered(&self.token, &other).into()),
         }
     }

@@ -29,6 +29,23 @@ pub(super) fn other_code(token: &TokenName) -> Refusal {
     Refusal::new(Code::Unsupported, message, ykman(token, "oath access change --clear"))
 }
 
+/// It said that it had set the access code, and has none.
+pub(super) fn deaf(token: &TokenName) -> Refusal {
+    let message =
+        format!("the oath applet of token {} takes an access code and does not ask for it", token.serial);
+    Refusal::new(Code::Unsupported, message, "signet token list")
+}
+
+/// It has no access code, and the key was put behind one.
+pub(super) fn open(token: &TokenName, written_anew: &str) -> Refusal {
+    let message = format!(
+        "the oath applet of token {} asks for no access code any more: somebody took it away, and whoever \
+         holds the token can use the key",
+        token.serial
+    );
+    Refusal::new(Code::Unsupported, message, written_anew)
+}
+
 /// Something else has the name.
 pub(super) fn taken(token: &TokenName, credential: &str) -> Refusal {
     let message = format!(

@@ -82,6 +82,9 @@ fn write(
         accepted(token, "an access code", card::set_code(channel, &applet_key(code, &device))?)?;
         // Selected anew: the code is asked for from now on, and is seen to work.
         selected = card::select(channel)?.ok_or(Fault::Garbage)?;
+        if selected.challenge.is_none() {
+            return Err(refusals::deaf(token).into());
+        }
     }
     unlock(channel, token, &selected, writing.code)?;
 
