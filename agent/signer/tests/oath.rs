@@ -267,6 +267,8 @@ fn what_cannot_hold_the_key_says_why_and_keeps_nothing() {
     let full = Desk::new(Profile::v5_7_1().oath_credentials(1));
     full.card.put_oath("signet-other", b"AWS4another", true);
     let truncating = Desk::new(Profile::v5_7_1().truncating());
+    let refusing =
+        [0x6d00, 0x6a86, 0x6b00].map(|status| Desk::new(Profile::v5_7_1().refusing_whole_codes(status)));
     let none = Desk::new(Profile::v5_7_1().without_oath());
     let locked = Desk::usual();
     locked.card.set_oath_code(Some("somebody's"));
@@ -275,6 +277,9 @@ fn what_cannot_hold_the_key_says_why_and_keeps_nothing() {
     for (desk, says, hint) in [
         (&full, "full", "oath accounts list"),
         (&truncating, "truncated", "signet token list"),
+        (&refusing[0], "truncated", "signet token list"),
+        (&refusing[1], "truncated", "signet token list"),
+        (&refusing[2], "truncated", "signet token list"),
         (&none, "no oath applet", "ykman"),
         (&locked, "access code that is not signet's", "oath access"),
         (&taken, "holds something else", "oath accounts delete signet-prod-root"),

@@ -35,7 +35,7 @@ pub(super) fn execute(profile: &Profile, command: &Command) -> Reply {
 fn device_info(profile: &Profile) -> Vec<u8> {
     let oath = match profile.oath {
         Oath::Absent => 0,
-        Oath::Truncating | Oath::Full => OATH,
+        Oath::Truncating | Oath::Refusing(_) | Oath::Full => OATH,
     };
     let capabilities = (CAPABILITIES | oath).to_be_bytes();
     let list = [

@@ -22,6 +22,8 @@ pub enum Oath {
     Absent,
     /// It answers four bytes, also where the whole code was asked for.
     Truncating,
+    /// It refuses to be asked for more than four bytes, with this status word.
+    Refusing(u16),
     /// It answers what it is asked for.
     Full,
 }
@@ -140,6 +142,12 @@ impl Profile {
     #[must_use]
     pub fn truncating(self) -> Self {
         Self { oath: Oath::Truncating, ..self }
+    }
+
+    /// The same with an OATH applet that refuses to be asked for whole codes.
+    #[must_use]
+    pub fn refusing_whole_codes(self, status: u16) -> Self {
+        Self { oath: Oath::Refusing(status), ..self }
     }
 
     /// The same with an OATH applet that takes an access code and sets none.

@@ -12,7 +12,7 @@ mod tests;
 
 use ring::rand::{SecureRandom, SystemRandom};
 
-use super::apdu::{Command, Reply, sw};
+use super::apdu::{Command, Reply, Sw, sw};
 use super::profile::{Oath as Ability, Profile};
 use super::tlv;
 use code::Code;
@@ -141,9 +141,15 @@ impl Oath {
             (ins::RESET, MEANT) => self.reset().into(),
             (ins::RENAME, 0) => self.rename(data).into(),
             (ins::LIST, 0) => self.list().into(),
-            (ins::CALCULATE, 0 | 1) => self.calculate(answer(profile, command), data),
+            (ins::CALCULATE, 0 | 1) => match answer(profile, command) {
+                Ok(answer) => self.calculate(answer, data),
+                Err(refused) => refused.into(),
+            },
             (ins::VALIDATE, 0) => self.validate(data).into(),
-            (ins::CALCULATE_ALL, 0 | 1) => self.calculate_all(answer(profile, command), data).into(),
+            (ins::CALCULATE_ALL, 0 | 1) => match answer(profile, command) {
+                Ok(answer) => self.calculate_all(answer, data).into(),
+                Err(refused) => refused.into(),
+            },
             (ins::PUT..=ins::RENAME | ins::LIST..=ins::CALCULATE_ALL, _) => sw::WRONG_P1P2.into(),
             (_, _) => sw::UNKNOWN_INS.into(),
         }
@@ -252,10 +258,13 @@ impl Oath {
 }
 
 /// In which form the answer goes out.
-fn answer(profile: &Profile, command: &Command) -> Answer {
+fn answer(profile: &Profile, command: &Command) -> Result<Answer, Sw> {
     match (profile.oath, command.p2) {
-        (Ability::Full, 0) => Answer::Whole,
-        (Ability::Full | Ability::Truncating | Ability::Absent, _) => Answer::Truncated,
+        (Ability::Full, 0) => Ok(Answer::Whole),
+        (Ability::Refusing(status), 0) => Err(status),
+        (Ability::Full | Ability::Truncating | Ability::Refusing(_) | Ability::Absent, _) => {
+            Ok(Answer::Truncated)
+        }
     }
 }
 

@@ -211,6 +211,14 @@ fn a_truncating_card_gives_four_bytes_whatever_is_asked() {
 }
 
 #[test]
+fn a_card_that_refuses_whole_codes_gives_truncated_ones() {
+    let mut hand = Hand::new(Profile::v5_7_1().refusing_whole_codes(0x6d00));
+    assert_eq!(hand.put("x", DATE_KEY, SECRET, &[0x78, 2]), 0x9000);
+    assert_eq!((hand.calculate("x", b"20261122", 0), hand.asked), ((vec![], 0x6d00), 0));
+    assert_eq!(hand.calculate("x", b"20261122", 1).0[..2], [0x76, 5]);
+}
+
+#[test]
 fn a_touch_is_asked_for_each_time_and_its_absence_refused() {
     let mut hand = Hand::new(Profile::bare());
     assert_eq!(hand.put("x", DATE_KEY, SECRET, &[0x78, 2]), 0x9000);

@@ -77,6 +77,10 @@ fn only_a_whole_hmac_is_an_answer() {
 
     let of = |answer: &[u8]| calculate(&StubChannel::new(&[answer]), "a", b"signet-0");
     assert!(matches!(of(&[0x76, 5, 6, 1, 2, 3, 4, 0x90, 0x00]), Ok(Calculated::Truncated)));
+    for refused in [[0x6d, 0x00], [0x6a, 0x86], [0x6b, 0x00]] {
+        assert!(matches!(of(&refused), Ok(Calculated::Truncated)));
+    }
+    assert!(matches!(of(&[0x6f, 0x00]), Ok(Calculated::Unexpected(0x6f00))));
     for touch in [[0x69, 0x82], [0x66, 0x00], [0x69, 0x85]] {
         assert!(matches!(of(&touch), Ok(Calculated::NotTouched)));
     }
