@@ -465,6 +465,16 @@ fn a_list_tells_of_the_slots_that_the_vault_has_and_of_the_code_of_the_other_app
 }
 
 #[test]
+fn the_code_of_an_applet_behind_a_dispatcher_is_told() {
+    let pcscd = Pcscd::start();
+    let card = Card::insert(&pcscd, Profile::v5_7_1().announcing_select());
+    let told = || Act::new(KIND, EnrolAct::List).on(&pcscd).alone().answer(&[]).seen()[0].oath_code;
+    assert_eq!(told(), Some(false));
+    card.set_oath_code(Some("secret"));
+    assert_eq!(told(), Some(true));
+}
+
+#[test]
 fn nobody_answers_in_time() {
     let pcscd = Pcscd::start();
     let card = Card::insert(&pcscd, Profile::v5_7_1());

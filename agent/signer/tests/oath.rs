@@ -240,6 +240,13 @@ fn a_key_is_embedded_and_then_signs_and_verifies() {
 }
 
 #[test]
+fn an_applet_behind_a_dispatcher_is_found_written_and_used() {
+    let desk = Desk::new(Profile::v5_7_1().announcing_select());
+    let (whole, _) = Use::start(&embed_order(&desk.sealed(), &desk.places(), true)).resealed(&GOOD);
+    desk.signs(&whole, &GOOD);
+}
+
+#[test]
 fn a_token_that_computes_something_else_is_found_out() {
     let desk = Desk::usual();
     let record = desk.in_token(false, None);

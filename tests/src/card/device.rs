@@ -44,11 +44,20 @@ pub(super) struct Device {
     pub(super) oath: Oath,
     selected: Option<Applet>,
     chain: Chain,
+    /// What the applet said to SELECT has been announced only.
+    announced: bool,
 }
 
 impl Device {
     pub(super) fn new(profile: Profile) -> Self {
-        Self { piv: Piv::new(&profile), oath: Oath::new(), profile, selected: None, chain: Chain::default() }
+        Self {
+            piv: Piv::new(&profile),
+            oath: Oath::new(),
+            profile,
+            selected: None,
+            chain: Chain::default(),
+            announced: false,
+        }
     }
 
     /// The applet that is selected.
@@ -60,6 +69,7 @@ impl Device {
     pub(super) fn power_off(&mut self) {
         self.selected = None;
         self.chain = Chain::default();
+        self.announced = false;
         self.forget_sessions();
     }
 
@@ -75,13 +85,18 @@ impl Device {
         };
         let max = command.max;
         let next = match self.selected {
-            Some(Applet::Oath) => oath::SEND_REMAINING,
-            Some(Applet::Piv | Applet::Management | Applet::Otp) | None => GET_RESPONSE,
+            Some(Applet::Oath) if !self.announced => oath::SEND_REMAINING,
+            Some(Applet::Oath | Applet::Piv | Applet::Management | Applet::Otp) | None => GET_RESPONSE,
         };
+        self.announced = false;
         let touch = |pending| Step::Touch(Waiting { pending, max });
         let reply = match self.chain.take(command, next) {
             Link::Answered(reply) => return Step::Done(reply.to_bytes()),
-            Link::Whole(command) if command.ins == SELECT && command.p1 == 4 => self.select(&command.data),
+            Link::Whole(command) if command.ins == SELECT && command.p1 == 4 => {
+                let reply = self.select(&command.data);
+                self.announced = self.profile.announces_select && !reply.data.is_empty();
+                reply
+            }
             Link::Whole(command) => match self.selected {
                 Some(Applet::Piv) => match self.piv.execute(&self.profile, &command, now) {
                     piv::Step::Done(reply) => reply,
@@ -96,6 +111,7 @@ impl Device {
                 None => sw::UNKNOWN_INS.into(),
             },
         };
+        let max = if self.announced { 0 } else { max };
         Step::Done(self.chain.give(reply, max).to_bytes())
     }
 

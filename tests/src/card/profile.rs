@@ -57,6 +57,9 @@ pub struct Profile {
     pub oath_credentials: usize,
     /// Whether PUT replaces a credential of the same name; otherwise it is refused with 6985.
     pub oath_overwrites: bool,
+    /// Whether what an applet says to SELECT is only announced, by 61xx, and given to GET RESPONSE, whatever
+    /// the applet's own way to go on is: a dispatcher before the applets does that.
+    pub announces_select: bool,
     /// Whether SET CODE sets the code that it takes; otherwise it says 9000 and does nothing.
     pub oath_sets_code: bool,
 }
@@ -79,6 +82,7 @@ impl Profile {
             oath: Oath::Full,
             oath_credentials: 64,
             oath_overwrites: true,
+            announces_select: false,
             oath_sets_code: true,
         }
     }
@@ -148,6 +152,12 @@ impl Profile {
     #[must_use]
     pub fn refusing_whole_codes(self, status: u16) -> Self {
         Self { oath: Oath::Refusing(status), ..self }
+    }
+
+    /// The same with a dispatcher that announces what applets say to SELECT.
+    #[must_use]
+    pub fn announcing_select(self) -> Self {
+        Self { announces_select: true, ..self }
     }
 
     /// The same with an OATH applet that takes an access code and sets none.

@@ -96,6 +96,19 @@ fn a_card_without_the_applet_does_not_know_it() {
 }
 
 #[test]
+fn a_dispatcher_announces_what_the_applet_says_and_gives_it_to_get_response() {
+    let plain = Hand::new(Profile::v5_7_1()).select();
+    let mut hand =
+        Hand { device: Device::new(Profile::v5_7_1().announcing_select()), touches: true, asked: 0 };
+    assert_eq!(hand.select(), (vec![], 0x610f));
+    let (told, status) = hand.send(0xc0, 0, &[]);
+    assert_eq!((&told[..5], told.len(), status), (&plain.0[..5], 15, 0x9000));
+    assert_eq!(hand.send(0xc0, 0, &[]).1, 0x6d00, "only what SELECT said");
+    assert_eq!(hand.select().1, 0x610f);
+    assert_eq!(hand.send(0xa5, 0, &[]).1, 0x6d00, "nothing of it is the applet's to give");
+}
+
+#[test]
 fn wrong_parameters_instructions_and_data_are_refused() {
     let mut hand = Hand::new(Profile::v5_7_1());
     for (ins, parameters, sw) in [

@@ -9,6 +9,8 @@ use std::ffi::CString;
 
 /// SELECT of the applet A0000005272101.
 const SELECT: &[u8] = &[0x00, 0xa4, 0x04, 0x00, 0x07, 0xa0, 0x00, 0x00, 0x05, 0x27, 0x21, 0x01];
+/// GET RESPONSE, for an answer that is only announced (ISO 7816-4, 7.6.1).
+const REST: [u8; 4] = [0x00, 0xc0, 0x00, 0x00];
 /// What every answer to SELECT begins with: the version of the applet.
 const VERSION: u8 = 0x79;
 /// The challenge of an applet that asks for its access code.
@@ -22,7 +24,11 @@ pub(super) fn asks_for_code(card: &Card) -> Option<bool> {
     let mut connected = context.connect(&reader, ShareMode::Shared, Protocols::ANY).ok()?;
     let answer = connected.transaction().ok().and_then(|transaction| {
         let mut buffer = [0; MAX_BUFFER_SIZE];
-        let answer = transaction.transmit(SELECT, &mut buffer).ok().map(<[u8]>::to_vec);
+        let mut send = |command: &[u8]| transaction.transmit(command, &mut buffer).map(<[u8]>::to_vec).ok();
+        let answer = send(SELECT).and_then(|answer| match answer.as_slice() {
+            [0x61, more] => send(&[&REST[..], &[*more]].concat()),
+            _whole => Some(answer),
+        });
         // a card that has gone meanwhile has nothing to be left
         drop(transaction.end(Disposition::LeaveCard));
         answer

@@ -87,8 +87,12 @@ fn send(card: &impl Channel, command: &[u8]) -> Result<Response, Fault> {
 }
 
 /// SELECT; `None` where the card has no such applet.
+///
+/// It is the card's command, not yet the applet's: what a dispatcher announces of the answer is fetched
+/// as everywhere.
 pub(super) fn select(card: &impl Channel) -> Result<Option<Selected>, Fault> {
-    let Some(answer) = send(card, &command([0x00, 0xa4, 0x04, 0x00], &OATH))?.ok() else {
+    let command = command([0x00, 0xa4, 0x04, 0x00], &OATH);
+    let Some(answer) = apdu::send(card, &command, apdu::GET_RESPONSE)?.ok() else {
         return Ok(None);
     };
     let device = tlv::find(&answer, 0x71).and_then(|name| name.try_into().ok()).ok_or(Fault::Garbage)?;

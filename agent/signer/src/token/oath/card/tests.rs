@@ -20,6 +20,9 @@ fn an_applet_tells_its_name_and_whether_it_asks_for_a_code() {
     assert_eq!((open.device, open.challenge), (DEVICE_NAME, None));
     let locked = select(&StubChannel::new(&[&[&SELECTED[..], &ASKS, &OK].concat()])).ok().unwrap().unwrap();
     assert_eq!((locked.device, locked.challenge.as_deref()), (DEVICE_NAME, Some(&[9; 8][..])));
+    let announced = StubChannel::new(&[&[0x61, 15], &[&SELECTED[..], &OK].concat()]);
+    assert_eq!(select(&announced).ok().unwrap().unwrap().device, DEVICE_NAME);
+    assert_eq!(announced.asked.borrow().get(1).unwrap(), &[0x00, 0xc0, 0x00, 0x00, 15]);
     assert!(matches!(select(&StubChannel::new(&[&[0x6a, 0x82]])), Ok(None)));
     for garbage in [&[0x90, 0x00][..], &[0x71, 7, 1, 2, 3, 4, 5, 6, 7, 0x90, 0x00], &[0x71, 8, 1, 0x90, 0x00]]
     {
