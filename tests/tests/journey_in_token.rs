@@ -6,6 +6,9 @@
 mod journey;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
 
 use journey::botocore::{botocore, header};
 use journey::{ACCOUNT, Desk, IDENTITY, KEY_ID, PIN, SECRET, SEED, code, failure, wrong_code};
@@ -151,7 +154,7 @@ fn a_key_in_two_tokens_from_its_first_day_to_its_last() {
 
     // Removed: the token keeps the credential until its holder deletes it, and is told so.
     let removed = desk.signet.run(&["remove", "prod", "--yes"]);
-    assert!(removed.stderr.contains(&format!("oath accounts delete {CREDENTIAL}")), "{removed:?}");
+    assert!(removed.stderr.contains(&format!("ykman --device {} oath reset\n", serials[0])), "{removed:?}");
     let _ = removed.ok();
     assert!(desk.card.oath_key(CREDENTIAL).is_some());
     nothing_in_the_clear(&desk);
@@ -217,6 +220,82 @@ fn a_code_that_was_taken_away_comes_back_by_the_command_that_is_printed() {
     assert_eq!(listed(&desk)["holders"].as_array().unwrap().len(), 2);
 }
 
+/// Types a command with Yubico's tool among the programs, which is told `y` where it asks whether to go on,
+/// and `code` where it asks for an access code.
+fn typed(desk: &mut Desk, line: &str, code: &str) -> Ran {
+    let made = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/python-venv")).output().unwrap();
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let real =
+        root.join(String::from_utf8_lossy(&made.stdout).trim()).join("bin/ykman").canonicalize().unwrap();
+    let folder = desk.signet.path("tools");
+    fs::create_dir_all(&folder).unwrap();
+    let script = format!(
+        "#!/bin/sh\ncase \"$*\" in *reset|*delete*) word=y;; *) word={code};; esac\necho $word | {} \"$@\"\n",
+        real.display()
+    );
+    fs::write(folder.join("ykman"), script).unwrap();
+    fs::set_permissions(folder.join("ykman"), fs::Permissions::from_mode(0o755)).unwrap();
+    desk.signet.set_env("PCSCLITE_CSOCK_NAME", desk.pcscd.socket());
+    let line = format!("PATH={}:$PATH; {line}", folder.display());
+    desk.signet.begin(Path::new("sh"), &["-c", &line], b"").finish()
+}
+
+/// The commands on a program's standard error.
+fn hints(ran: &Ran) -> Vec<String> {
+    ran.stderr.lines().filter_map(|line| line.strip_prefix("signet: hint: ").map(str::to_owned)).collect()
+}
+
+#[test]
+fn a_token_that_was_dropped_is_cleared_by_the_command_that_is_printed_and_comes_back() {
+    let (mut desk, spare) = two_tokens();
+    let _ = add(&desk, &["--no-factor", "--custody", "in-token"]).ok();
+    let serial = spare.serial().to_string();
+    let dropped = desk.signet.run(&["reseal", "prod", "--drop", &serial]);
+    assert!(dropped.stderr.contains("deletes every account in it"), "{dropped:?}");
+    let told = hints(&dropped);
+    assert_eq!(told, [format!("ykman --device {serial} oath reset")], "{dropped:?}");
+    let _ = dropped.ok();
+    assert!(spare.oath_key(CREDENTIAL).is_some() && spare.has_oath_code());
+
+    // Not cleared, it does not come back; what is said then clears it too, without the code.
+    desk.signet.answer("secret", &[SECRET]);
+    let error =
+        failure(&desk.signet.run(&["reseal", "prod", "--add", &serial, "-o", "json"]), 77, "unsupported");
+    assert!(error["message"].as_str().unwrap().contains("that signet does not know"), "{error}");
+    let clear = error["hint"].as_str().unwrap().to_owned();
+    let _ = typed(&mut desk, &clear, "guess").ok();
+    assert!(spare.oath_names().is_empty() && !spare.has_oath_code());
+    let _ = desk.signet.run(&["reseal", "prod", "--add", &serial]).ok();
+    assert!(spare.oath_key(CREDENTIAL).is_some() && spare.has_oath_code());
+
+    // Whose code it is, clears it with that, and keeps what is in the applet.
+    let _ = desk.signet.run(&["reseal", "prod", "--drop", &serial]).ok();
+    let _ = typed(&mut desk, &told[0], "").ok();
+    assert!(spare.oath_names().is_empty() && !spare.has_oath_code());
+    spare.put_oath("theirs", b"AWS4another", true);
+    spare.set_oath_code(Some("swordfish"));
+    let again = desk.signet.run(&["reseal", "prod", "--add", &serial, "-o", "json"]);
+    assert_eq!(failure(&again, 77, "unsupported")["hint"], clear.as_str());
+    let _ = typed(&mut desk, &clear, "swordfish").ok();
+    assert_eq!((spare.oath_names(), spare.has_oath_code()), (vec!["theirs".to_owned()], false));
+    let _ = desk.signet.run(&["reseal", "prod", "--add", &serial]).ok();
+    assert_eq!(signs(&desk, &[&desk.card, &spare]), 2);
+}
+
+#[test]
+fn without_an_access_code_a_dropped_token_loses_the_key_alone_by_the_command_that_is_printed() {
+    let (mut desk, spare) = two_tokens();
+    let _ = add(&desk, &["--no-factor"]).ok();
+    let _ = desk.signet.run(&["embed", "prod", "--no-access-code"]).ok();
+    spare.put_oath("theirs", b"AWS4another", true);
+    let dropped = desk.signet.run(&["reseal", "prod", "--drop", &spare.serial().to_string()]);
+    let told = hints(&dropped);
+    assert_eq!(told, [format!("ykman --device {} oath accounts delete {CREDENTIAL}", spare.serial())]);
+    let _ = dropped.ok();
+    let _ = typed(&mut desk, &told[0], "").ok();
+    assert_eq!(spare.oath_names(), ["theirs"]);
+}
+
 #[test]
 fn an_applet_that_is_deaf_to_codes_holds_the_key_only_without_one() {
     let mut desk = Desk::new();
@@ -279,7 +358,7 @@ fn a_token_that_cannot_hold_the_key() {
             "locked by somebody",
             Profile::v5_7_1(),
             |card| card.set_oath_code(Some("theirs")),
-            "access code that is not signet's",
+            "access code that signet does not know",
         ),
         (
             "name taken",

@@ -288,7 +288,7 @@ fn what_cannot_hold_the_key_says_why_and_keeps_nothing() {
         (&refusing[1], "truncated", "signet token list"),
         (&refusing[2], "truncated", "signet token list"),
         (&none, "no oath applet", "ykman"),
-        (&locked, "access code that is not signet's", "oath access"),
+        (&locked, "access code that signet does not know", "oath access"),
         (&taken, "holds something else", "oath accounts delete signet-prod-root"),
     ] {
         let before = desk.card.oath_names();

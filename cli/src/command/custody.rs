@@ -1,12 +1,13 @@
 //! Where a key is and what a use of it takes, in plain words. Pure.
 
+use super::list::known;
 use super::token::joined;
 use crate::args::Format;
 use crate::context::Context;
 use crate::output;
 use serde::Serialize;
 use signet_protocol::api::KeyInfo;
-use signet_protocol::record::Custody;
+use signet_protocol::record::{Custody, Holder};
 use signet_protocol::{Refusal, VERSION};
 
 /// Where the secret is when nobody uses it, in words that fit a column.
@@ -71,6 +72,44 @@ fn sentence(key: &KeyInfo) -> String {
     format!("{}: {}; {by}; a use takes {}; epoch {}", key.name, short(key), demands(key), key.epoch)
 }
 
+/// Tells what stays in tokens that held the key `name` until now. The vault writes to none while it forgets.
+pub(super) fn tell_left_behind(cx: &Context, name: &str, gone: &[Holder]) -> Result<(), Refusal> {
+    if gone.is_empty() {
+        return Ok(());
+    }
+    let mut others = known(cx)?.keys;
+    others.retain(|key| key.name != name);
+    gone.iter().flat_map(|holder| left_behind(holder, &others)).for_each(|line| output::talk(&line));
+    Ok(())
+}
+
+/// What is said of one of them. Nobody but a record knows an access code, and this key's knows it no more;
+/// `others` may be in the same applet.
+fn left_behind(Holder { serial, credential, access_code, .. }: &Holder, others: &[KeyInfo]) -> Vec<String> {
+    if !access_code {
+        return vec![
+            format!("token {serial} still holds it, behind a touch"),
+            format!("hint: ykman --device {serial} oath accounts delete {credential}"),
+        ];
+    }
+    let beside = |key: &&KeyInfo| key.holders.iter().any(|holder| holder.serial == *serial);
+    let beside: Vec<String> = others.iter().filter(beside).map(|key| key.name.clone()).collect();
+    if beside.is_empty() {
+        return vec![
+            format!(
+                "token {serial} still holds it, behind a touch and an access code that was in the record: only \
+                 a reset of its oath applet takes them out, which deletes every account in it"
+            ),
+            format!("hint: ykman --device {serial} oath reset"),
+        ];
+    }
+    vec![format!(
+        "token {serial} still holds it, behind a touch and an access code: only a reset of its oath applet would \
+         take it out, and {} with it",
+        joined(&beside, "and")
+    )]
+}
+
 /// How many of the tokens that hold the key ask for an access code, and how many hold it.
 fn codes(key: &KeyInfo) -> (usize, usize) {
     (key.holders.iter().filter(|holder| holder.access_code).count(), key.holders.len())
@@ -78,6 +117,7 @@ fn codes(key: &KeyInfo) -> (usize, usize) {
 
 #[cfg(test)]
 pub(super) mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
     use signet_protocol::record::{Holder, KeyKind, Partition};
 
@@ -121,6 +161,18 @@ pub(super) mod tests {
         assert_eq!(short(&key(&[("42", true), ("43", true)])), "in the token, access code");
         assert_eq!(short(&key(&[("42", false)])), "in the token, no access code");
         assert_eq!(short(&key(&[("42", true), ("43", false)])), "in the token, access code on 1 of 2");
+    }
+
+    #[test]
+    fn what_stays_in_a_token_is_taken_out_by_the_command_that_spares_most() {
+        let of = |access_code, keys: &[KeyInfo]| left_behind(&key(&[("42", access_code)]).holders[0], keys);
+        let hint = |lines: &[String]| lines.last().unwrap().clone();
+        assert_eq!(hint(&of(false, &[])), "hint: ykman --device 42 oath accounts delete signet-prod");
+        let other = KeyInfo { name: "other".into(), ..key(&[("43", true)]) };
+        assert_eq!(hint(&of(true, &[other])), "hint: ykman --device 42 oath reset");
+        let beside = KeyInfo { name: "other".into(), ..key(&[("43", true), ("42", true)]) };
+        let lines = of(true, &[beside]);
+        assert!(lines.len() == 1 && lines[0].ends_with("and other with it"), "{lines:?}");
     }
 
     #[test]

@@ -1,13 +1,11 @@
 //! `signet remove`: takes a key out of the vault. A use like any other, unless all tokens are lost.
 
 use super::show::{checked, find};
-use super::token::joined;
-use super::{Done, done};
+use super::{Done, custody, done};
 use crate::args::Remove;
 use crate::context::Context;
-use crate::output;
 use serde::de::IgnoredAny;
-use signet_protocol::api::{KeyInfo, UseAct};
+use signet_protocol::api::UseAct;
 use signet_protocol::{Code, Refusal};
 use std::process::ExitCode;
 
@@ -29,22 +27,9 @@ pub(crate) fn run(cx: &Context, args: &Remove) -> Done {
     done(cx, &format!("removed {name}; at aws the key is still good until it is deleted there"))?;
     // a key whose record is refused is removed all the same, and then nothing is known of its holders
     if let Ok(key) = key {
-        left_behind(&key);
+        custody::tell_left_behind(cx, name, &key.holders)?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// What stays in the tokens that held the key: the vault writes to none while it forgets.
-fn left_behind(key: &KeyInfo) {
-    let Some(first) = key.holders.first() else { return };
-    let serials: Vec<String> = key.holders.iter().map(|holder| holder.serial.clone()).collect();
-    output::talk(&format!("token {} still holds it, behind a touch", joined(&serials, "and")));
-    if key.holders.iter().any(|holder| holder.access_code) {
-        output::talk(
-            "the access code was in the record: without it, only `ykman oath reset` clears the applet",
-        );
-    }
-    output::talk(&format!("hint: ykman oath accounts delete {}", first.credential));
 }
 
 /// Where nobody can be asked, the yes can be given on the command line.

@@ -35,7 +35,7 @@ fn rotated(cx: &Context, name: &str) -> Result<(), Refusal> {
 }
 
 fn change(cx: &Context, name: &str, add: &[String], drop: &[String]) -> Result<(), Refusal> {
-    let key = find(cx, name)?;
+    let mut key = find(cx, name)?;
     if let Some(serial) = drop.iter().find(|serial| !key.tokens.contains(serial)) {
         return Err(Refusal::new(
             Code::BadRequest,
@@ -50,8 +50,10 @@ fn change(cx: &Context, name: &str, add: &[String], drop: &[String]) -> Result<(
     }
     let act = UseAct::Reseal { add: add.to_vec(), drop: drop.to_vec() };
     cx.use_key(name, act, None)?;
-    let key = find(cx, name)?;
+    let mut gone = std::mem::replace(&mut key, find(cx, name)?).holders;
+    gone.retain(|holder| drop.contains(&holder.serial));
     custody::tell(cx, &key)?;
+    custody::tell_left_behind(cx, name, &gone)?;
     if !add.is_empty() {
         output::talk(&format!("{} opens it too: prove it", joined(add, "and")));
         output::talk(&format!("hint: signet verify {name}"));

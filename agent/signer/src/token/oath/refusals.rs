@@ -22,11 +22,16 @@ pub(super) fn missing(token: &TokenName, repair: &str) -> Refusal {
     Refusal::new(Code::Unsupported, message, repair)
 }
 
-/// The applet asks for an access code that we have not, or have another than.
+/// The applet asks for an access code that we have not, or have another than. It may be somebody's, who
+/// can clear it, or one that was ours and went with a record.
 pub(super) fn other_code(token: &TokenName) -> Refusal {
-    let message =
-        format!("the oath applet of token {} has an access code that is not signet's", token.serial);
-    Refusal::new(Code::Unsupported, message, ykman(token, "oath access change --clear"))
+    let message = format!(
+        "the oath applet of token {} has an access code that signet does not know: without it only a reset \
+         helps, which deletes every account in it",
+        token.serial
+    );
+    let clear = ykman(token, "oath access change --clear");
+    Refusal::new(Code::Unsupported, message, format!("{clear} || {}", ykman(token, "oath reset")))
 }
 
 /// It said that it had set the access code, and has none.
