@@ -236,6 +236,32 @@ fn without_metadata_and_attestation_policies_are_told_as_asked() {
 }
 
 #[test]
+fn metadata_that_is_not_understood_is_not_taken_for_none() {
+    let pcscd = Pcscd::start();
+    let whole = Card::insert(&pcscd, Profile::v5_7_1());
+    act(&pcscd).answer(FACTORY).enrolled();
+    let instructions: Vec<Option<u8>> = whole.events().apdus().map(|apdu| apdu.ins()).collect();
+    let made = instructions.iter().position(|ins| *ins == Some(0x47)).unwrap();
+    let read = instructions.iter().skip(made).position(|ins| *ins == Some(0xf7)).unwrap() + made;
+    drop(whole);
+    // PIN always, touch never; then the same as it should be. The lengths of the public key are not DER's.
+    let point = [7; 65];
+    let long = |touch| {
+        [&[1, 1, 0x11, 2, 2, 3, touch, 3, 1, 1, 4, 0x81, 0x44, 0x86, 0x81, 0x41][..], &point, &[0x90, 0]]
+            .concat()
+    };
+    let answers = [long(1), long(2), vec![0x90, 0], vec![1, 1, 0x90, 0], vec![0x6a, 0x88]];
+    for (serial, answer) in (70_000_000..).zip(answers) {
+        let card = Card::insert(&pcscd, Profile::v5_7_1().serial(serial));
+        card.fault(At::Nth(read), Fault::Garbage(answer.clone()));
+        let refused = act(&pcscd).answer(FACTORY).refused();
+        assert_eq!((refused.code, card.faults_left()), (Code::Unsupported, 0), "{answer:02x?}: {refused}");
+        assert!(refused.message.contains("not understood"), "{refused}");
+        assert_eq!(refused.hint.unwrap(), format!("signet token info {serial}"));
+    }
+}
+
+#[test]
 fn wrong_pins_are_counted_and_the_last_try_needs_a_word() {
     let pcscd = Pcscd::start();
     let card = enrolled_card(&pcscd, Profile::v5_7_1());

@@ -127,6 +127,28 @@ impl Card {
         }
     }
 
+    /// GET METADATA of a slot that holds a key; none where the card does not know the command.
+    ///
+    /// # Errors
+    /// `unsupported` where the card tells something that is not understood, or of no key: what it says
+    /// is then no silence.
+    pub(super) fn told_of_key(&mut self, slot: SlotId) -> Result<Option<SlotMetadata>, Refusal> {
+        match yubikey::piv::metadata(&mut self.key, slot) {
+            Ok(metadata) => Ok(Some(metadata)),
+            Err(error @ Error::PcscError { .. }) => Err(refusal(error, "reading metadata")),
+            // its status words for a command that it does not know
+            Err(Error::NotSupported | Error::GenericError) => Ok(None),
+            Err(_) => {
+                let serial = &self.name.serial;
+                let message = format!(
+                    "token {serial} tells of its new key in a way that is not understood: that it asks for PIN \
+                     and touch at each use cannot be seen"
+                );
+                Err(Refusal::new(Code::Unsupported, message, format!("signet token info {serial}")))
+            }
+        }
+    }
+
     /// A data object; none where it is absent or empty, or the card does not give it.
     pub(super) fn object(&mut self, id: ObjectId) -> Result<Option<Buffer>, Refusal> {
         match self.key.fetch_object(id) {

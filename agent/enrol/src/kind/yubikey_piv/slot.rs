@@ -153,10 +153,11 @@ pub(super) fn generate(card: &mut Card, candidates: &[Slot]) -> Result<Made, Ref
 /// what was asked for.
 ///
 /// # Errors
-/// `unsupported` when the card says that the key is not what was asked for.
+/// `unsupported` when the card says that the key is not what was asked for, or says what cannot be
+/// understood.
 pub(super) fn read_back(card: &mut Card, made: &Made) -> Result<Known, Refusal> {
     let mut known = Known { policies: "asked", attested: false, warnings: Vec::new() };
-    if let Some(metadata) = card.metadata(made.slot.id()?)?
+    if let Some(metadata) = card.told_of_key(made.slot.id()?)?
         && let Some(policy) = metadata.policy
     {
         let public = metadata.public.as_ref().map(|key| key.subject_public_key.raw_bytes());
