@@ -463,6 +463,24 @@ fn list_and_info_tell_without_a_pin() {
 }
 
 #[test]
+fn without_metadata_a_card_that_says_9000_to_an_empty_verify_tells_no_tries() {
+    let pcscd = Pcscd::start();
+    let card = Card::insert(&pcscd, Profile::v5_2_7());
+    let tries = || Act::new(KIND, EnrolAct::List).on(&pcscd).alone().answer(&[]).seen()[0].pin_tries;
+    for _ in 0..2 {
+        card.fault(At::Ins(0x20), Fault::Status(0x9000));
+    }
+    assert_eq!(tries(), None);
+    assert_eq!((card.faults_left(), tries()), (0, Some(3)));
+    // Blocked is another thing.
+    for _ in 0..3 {
+        let wrong = ["-r", "Yubico", "-a", "verify-pin", "-P", "999999"];
+        let _ = pcscd.command("yubico-piv-tool").args(wrong).output().unwrap();
+    }
+    assert_eq!((card.tries().0, tries()), (0, Some(0)));
+}
+
+#[test]
 fn a_list_tells_of_the_slots_that_the_vault_has_and_of_the_code_of_the_other_applet() {
     let pcscd = Pcscd::start();
     let card = Card::insert(&pcscd, Profile::v5_7_1());

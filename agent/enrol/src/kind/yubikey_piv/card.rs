@@ -112,10 +112,23 @@ impl Card {
             return Ok(Reference { tries, factory: metadata.default });
         }
         let tries = match which {
-            ManagementSlotId::Pin => self.key.get_pin_retries().ok(),
+            ManagementSlotId::Pin => self.pin_tries(),
             ManagementSlotId::Puk | ManagementSlotId::Management => None,
         };
         Ok(Reference { tries, factory: None })
+    }
+
+    /// Tries left, as VERIFY without data tells them; none where the card says neither how many nor that
+    /// its PIN is blocked.
+    fn pin_tries(&mut self) -> Option<u8> {
+        match self.key.get_pin_retries() {
+            // the crate says so of a blocked PIN, and of a card that answers 9000
+            Ok(0) => match self.key.verify_pin(&[]) {
+                Err(Error::WrongPin { tries }) => Some(tries),
+                Ok(()) | Err(_) => None,
+            },
+            told => told.ok(),
+        }
     }
 
     /// GET METADATA of a slot; none where the card has none to give.
