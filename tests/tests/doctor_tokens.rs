@@ -262,6 +262,24 @@ fn a_lost_token_that_comes_back_is_told_of() {
 }
 
 #[test]
+fn a_card_that_is_no_token_is_named_and_hides_nothing() {
+    let (desk, card) = Desk::enrolled(Profile::v5_7_1());
+    drop(card);
+    let _other = Card::insert(&desk.pcscd, Profile::v5_4_3().without_piv());
+    let found = look(&desk.signet);
+    assert!(is(one(&found, "is no token that signet can use"), "warning", "readers"), "{found:#?}");
+    let listed: Value =
+        serde_json::from_str(&desk.signet.run(&["token", "list", "-o", "json"]).ok()).unwrap();
+    assert_eq!(
+        (listed["tokens"].as_array().unwrap().len(), &listed["tokens"][0]["present"]),
+        (1, &Value::Null)
+    );
+    let refused = desk.signet.run(&["token", "enrol", "-o", "json"]);
+    let error: Value = serde_json::from_str(&refused.stdout).unwrap();
+    assert_eq!((&error["error"]["hint"], refused.code()), (&"signet doctor".into(), 77), "{refused:?}");
+}
+
+#[test]
 fn no_token_and_no_service_are_two_things() {
     let desk = Desk::new();
     let found = look(&desk.signet);

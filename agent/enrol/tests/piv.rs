@@ -435,6 +435,23 @@ fn no_reader_and_no_token() {
 }
 
 #[test]
+fn a_card_that_is_no_token_is_named() {
+    let pcscd = Pcscd::start();
+    let card = Card::insert(&pcscd, Profile::v5_7_1().without_piv());
+    let list = || Act::new(KIND, EnrolAct::List).on(&pcscd).alone().answer(&[]);
+    for refused in [act(&pcscd).answer(&[]).refused(), list().refused()] {
+        assert_eq!((refused.code, refused.hint.as_deref()), (Code::Unsupported, Some("signet doctor")));
+        let reader = pcscd.reader(card.reader());
+        assert!(refused.message.contains(&format!("the card in {reader} is no token")), "{refused}");
+    }
+    let good = Card::insert(&pcscd, Profile::v5_4_3());
+    let seen = list().seen();
+    assert_eq!((seen.len(), seen[0].serial.clone()), (1, good.serial().to_string()));
+    assert!(seen[0].details.iter().any(|(_, told)| told.contains("is no token")), "{seen:?}");
+    act(&pcscd).answer(FACTORY).enrolled();
+}
+
+#[test]
 fn list_and_info_tell_without_a_pin() {
     let pcscd = Pcscd::start();
     let one = Card::insert(&pcscd, Profile::v5_7_1());

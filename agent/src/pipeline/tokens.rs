@@ -235,7 +235,12 @@ pub(super) async fn scan(house: &House) -> Result<Option<Vec<Seen>>, Refusal> {
         Err(_too_long) => Ok(None),
         Ok(Err(broken)) => Err(said(&broken)),
         Ok(Ok(Outcome::Managed(Managed::Seen { tokens }))) => Ok(Some(tokens)),
-        Ok(Ok(Outcome::Refused { refusal, .. })) if refusal.code == Code::NoReader => Ok(None),
+        // Nor is a card that could not be recognised.
+        Ok(Ok(Outcome::Refused { refusal, .. }))
+            if matches!(refusal.code, Code::NoReader | Code::Unsupported) =>
+        {
+            Ok(None)
+        }
         Ok(Ok(Outcome::Refused { refusal, .. })) => Err(refusal),
         Ok(Ok(
             Outcome::Signed { .. }

@@ -131,7 +131,7 @@ impl Device {
         // Yubico's programs send the five bytes of NIST's registration.
         let is = |aid: &[u8]| name.len() >= 5 && (aid.starts_with(name) || name.starts_with(aid));
         let profile = &self.profile;
-        let applet = if is(piv::AID) {
+        let applet = if profile.piv && is(piv::AID) {
             Applet::Piv
         } else if profile.oath != profile::Oath::Absent && is(oath::AID) {
             Applet::Oath

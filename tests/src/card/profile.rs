@@ -35,6 +35,8 @@ pub struct Profile {
     pub firmware: (u8, u8, u8),
     /// Serial number.
     pub serial: u32,
+    /// Has the PIV applet.
+    pub piv: bool,
     /// Knows GET METADATA.
     pub metadata: bool,
     /// Knows ATTEST, and holds an attestation key.
@@ -71,6 +73,7 @@ impl Profile {
         Self {
             firmware: (5, 7, 1),
             serial: 19_088_743,
+            piv: true,
             metadata: true,
             attestation: true,
             management: true,
@@ -134,6 +137,12 @@ impl Profile {
     #[must_use]
     pub fn touch_timeout(self, touch_timeout: Duration) -> Self {
         Self { touch_timeout, ..self }
+    }
+
+    /// The same without a PIV applet.
+    #[must_use]
+    pub fn without_piv(self) -> Self {
+        Self { piv: false, ..self }
     }
 
     /// The same without an OATH applet.

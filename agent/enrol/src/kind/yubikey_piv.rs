@@ -53,10 +53,12 @@ impl Kind for YubiKeyPiv {
     fn list(&self, desk: &Desk<'_>) -> Result<Vec<Seen>, Refusal> {
         let survey = Card::survey(desk, |card| list(desk, card))?;
         let mut seen = survey.cards;
+        let why =
+            |code| survey.failed.iter().map(|(_, refusal)| refusal).find(|refusal| refusal.code == code);
         if seen.is_empty()
-            && let Some(held) = survey.failed.iter().find(|(_, refusal)| refusal.code == Code::Busy)
+            && let Some(why) = why(Code::Busy).or_else(|| why(Code::Unsupported))
         {
-            return Err(held.1.clone());
+            return Err(why.clone());
         }
         if let Some(first) = seen.first_mut() {
             let failed = survey.failed.into_iter();

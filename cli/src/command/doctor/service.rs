@@ -99,6 +99,11 @@ pub(super) fn readers(look: &Look<'_>, machine: &Machine) -> Vec<Finding> {
             let why = "polkit lets only who sits at the machine use cards, unless a rule says otherwise";
             vec![Finding::wrong("access", what, why, rule(look.agent, machine))]
         }
+        Err(refusal) if refusal.code == Code::Unsupported => {
+            let why = "a YubiKey whose PIV application is switched off looks like that; keys are kept in it";
+            let hint = "ykman config usb --enable PIV --enable OATH --force";
+            vec![Finding::warning("readers", refusal.message.clone(), why, hint)]
+        }
         Err(refusal) => {
             let hint = refusal.hint.clone().filter(|hint| hint != HERE && refusal.code != Code::NoReader);
             let hint = hint.unwrap_or_else(|| machine.restart_pcscd());
@@ -216,6 +221,15 @@ mod tests {
         let look = Look { seen: &both, answers: true, agent: "me", usb: &[] };
         let found = readers(&look, &PLAIN);
         assert_eq!((found.len(), found[0].message.as_str()), (1, "reader B: another program has it"));
+    }
+
+    #[test]
+    fn a_card_that_is_not_recognised_is_named() {
+        let refused = Err(Refusal::new(Code::Unsupported, "the card in A is no token", HERE));
+        let look = Look { seen: &refused, answers: true, agent: "me", usb: &[] };
+        let found = &readers(&look, &PLAIN)[0];
+        assert_eq!((found.level, found.message.as_str()), (Level::Warning, "the card in A is no token"));
+        assert!(found.hint.as_ref().unwrap().starts_with("ykman config usb"));
     }
 
     #[test]

@@ -83,6 +83,7 @@ impl Card {
                     Ok(Self { key, name: TokenName { serial, label } })
                 }
                 Err(Error::PcscError { inner: Some(pcsc::Error::NoSmartcard) }) => continue,
+                Err(Error::AppletNotFound { .. } | Error::NotSupported) => Err(unknown(&place)),
                 Err(error) => Err(refusal(error, "opening the card")),
             };
             let visited = opened.and_then(|mut card| {
@@ -237,6 +238,12 @@ pub(super) fn refusal(error: Error, doing: &str) -> Refusal {
 /// The refusal for a token that is not there.
 pub(super) fn absent(serial: &str) -> Refusal {
     Refusal::new(Code::TokenAbsent, format!("token {serial} is not plugged in"), "signet token list")
+}
+
+/// The refusal for a card that is there and does not speak Yubico's PIV.
+fn unknown(reader: &str) -> Refusal {
+    let message = format!("the card in {reader} is no token that signet can use");
+    Refusal::new(Code::Unsupported, message, "signet doctor")
 }
 
 fn busy() -> Refusal {
