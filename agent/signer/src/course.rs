@@ -1,9 +1,9 @@
 //! The one path of a use, from the order to the outcome, on one page.
 //!
-//! Check the order; find a token without side effects; ask for everything; then, with all answers in
-//! hand, let the token open the record where that is needed; check the code; let the token answer;
-//! do the work. Guard clauses only: whatever goes wrong ends the use with a refusal, and nothing is
-//! signed.
+//! Check the order; find a token without side effects, and glance at those that are to be written; ask
+//! for everything; then, with all answers in hand, let the token open the record where that is needed;
+//! check the code; let the token answer; do the work. Guard clauses only: whatever goes wrong ends the
+//! use with a refusal, and nothing is signed.
 
 use crate::answers::{Answers, seconds};
 use crate::conversation::Conversation;
@@ -50,6 +50,10 @@ fn course(
     let token = found.name.clone();
     account.token = Some(token.clone());
 
+    let locked = match &job.work {
+        Work::Embed(embed) => embed::glance(embed, talk)?,
+        Work::Sign(_) | Work::Open | Work::Verify | Work::Reseal(_) => Vec::new(),
+    };
     let answers = Answers::ask(&job, &asks, &token, talk)?;
     talk.expect_touches(found.token.touches() + job.further_touches());
     let payload = match &answers.secret {
@@ -73,7 +77,7 @@ fn course(
             Ok(Outcome::Resealed { record: STANDARD.encode(file), token, code: account.code })
         }
         Work::Embed(embed) => {
-            let hand = embed::Hand { order, patience, opener: &token, code: account.code };
+            let hand = embed::Hand { order, patience, opener: &token, code: account.code, locked: &locked };
             let file = embed::run(&job, embed, &opened(payload)?, &answers, &hand, talk)?;
             Ok(Outcome::Resealed { record: STANDARD.encode(file), token, code: account.code })
         }

@@ -306,6 +306,37 @@ fn what_cannot_hold_the_key_says_why_and_keeps_nothing() {
 }
 
 #[test]
+fn what_can_be_seen_beforehand_spends_nothing_and_stores_nothing() {
+    // No applet: neither PIN nor touch.
+    let desk = Desk::new(Profile::v5_7_1().without_oath());
+    let refused = Use::start(&embed_order(&desk.sealed(), &desk.places(), true)).refused(&[]);
+    let refused = refused.with(Code::Unsupported);
+    assert!(refused.refusal.message.contains("no oath applet"), "{}", refused.refusal.message);
+    assert!(asked(&refused.events).is_empty() && touches(&refused.events).is_empty());
+    assert!(stored(&refused.events).is_empty() && !desk.heard().contains(&VERIFY));
+
+    // Somebody's code, which the record might have had: no new one is made.
+    let desk = Desk::usual();
+    desk.card.set_oath_code(Some("somebody's"));
+    let order = || embed_order(&desk.sealed(), &desk.places(), true);
+    let refused = Use::start(&order()).refused(&GOOD).with(Code::Unsupported);
+    assert!(stored(&refused.events).is_empty() && desk.card.is_oath_code("somebody's"));
+
+    // Taken away while the person types: the key does not go in without one.
+    let mut running = Use::start(&order());
+    let Event::Prompt(prompt) = running.until(|event| matches!(event, Event::Prompt(_))) else {
+        unreachable!()
+    };
+    desk.card.set_oath_code(None);
+    running.answer(&prompt, PIN);
+    let refused = running.refused(&[]).with(Code::Busy);
+    assert!(refused.refusal.message.contains("taken away meanwhile"), "{}", refused.refusal.message);
+    assert!(desk.card.oath_names().is_empty() && !desk.card.has_oath_code());
+    let (whole, _) = Use::start(&order()).resealed(&GOOD);
+    desk.signs(&whole, &GOOD);
+}
+
+#[test]
 fn a_secret_that_is_too_long_goes_nowhere() {
     let desk = Desk::usual();
     let long = "k".repeat(61);

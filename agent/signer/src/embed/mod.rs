@@ -43,6 +43,27 @@ pub struct Hand<'a> {
     pub opener: &'a TokenName,
     /// What became of the code.
     pub code: CodeFate,
+    /// What [`glance`] found.
+    pub locked: &'a [String],
+}
+
+/// Looks at the tokens that are to be written and are there, before a PIN, a code or a touch is spent. Gives
+/// the serials of those whose applets ask for an access code: each needs the one that it has, and no new one.
+///
+/// # Errors
+/// `unsupported` where one has no place for a key.
+pub fn glance(embed: &Embed, talk: &Conversation) -> Result<Vec<String>, Refusal> {
+    let mut locked = Vec::new();
+    for recipient in &embed.tokens {
+        match token::keeper(recipient)?.keep.look(None, talk) {
+            Ok(Locked::Foreign) => locked.push(recipient.serial.clone()),
+            Ok(Locked::No { .. } | Locked::Fits) => {}
+            // Not there yet: it is waited for when its turn comes.
+            Err(token::Error::NotMine(_)) => {}
+            Err(token::Error::Stop(refusal)) => return Err(*refusal),
+        }
+    }
+    Ok(locked)
 }
 
 /// Writes the key into the tokens, and gives the last generation.
@@ -69,7 +90,7 @@ pub fn run(
 
     let mut codes = Codes::of(&held.access_codes);
     let mut last = embed.metadata.clone();
-    if embed.access_code && make_missing(&mut codes, &embed.tokens)? {
+    if embed.access_code && make_missing(&mut codes, embed, hand.locked)? {
         let between = record::Payload { access_codes: codes.of_those(|_| true), ..held };
         let stored = store(job, &between, hand, talk)?;
         last.epoch = stored.epoch.saturating_add(1);
@@ -109,10 +130,10 @@ fn the_key(
 }
 
 /// Makes the access codes that there are not yet; whether there was one to make.
-fn make_missing(codes: &mut Codes, tokens: &[Recipient]) -> Result<bool, Refusal> {
+fn make_missing(codes: &mut Codes, embed: &Embed, locked: &[String]) -> Result<bool, Refusal> {
     let mut made = false;
-    for token in tokens {
-        if codes.get(&token.serial).is_none() {
+    for token in &embed.tokens {
+        if codes.get(&token.serial).is_none() && !locked.contains(&token.serial) {
             codes.make(&token.serial)?;
             made = true;
         }
@@ -164,6 +185,9 @@ impl Task<'_> {
     ) -> Result<Holder, Refusal> {
         let serial = &recipient.serial;
         match self.look(&mut keeper, codes.get(serial), talk)? {
+            Locked::No { .. } if self.embed.access_code && codes.get(serial).is_none() => {
+                return Err(unlocked_meanwhile(&keeper.name));
+            }
             Locked::No { others } if self.embed.access_code => agreed(&keeper.name, others, talk)?,
             Locked::No { .. } => codes.forget(serial),
             Locked::Fits => {}
@@ -237,6 +261,12 @@ fn agreed(token: &TokenName, others: usize, talk: &mut Conversation) -> Result<(
     } else {
         Err(Refusal::bare(Code::Interrupted, "the access code was not set"))
     }
+}
+
+/// It asked for an access code when it was glanced at, so that none was made.
+fn unlocked_meanwhile(token: &TokenName) -> Refusal {
+    let message = format!("the access code of token {} was taken away meanwhile", token.serial);
+    Refusal::new(Code::Busy, message, format!("signet token info {}", token.serial))
 }
 
 /// The name of a key's credential, cut to what applets take.
