@@ -6,3 +6,4 @@ pub mod card;
 pub mod harness;
 pub mod pcsc;
 pub mod process;
+pub mod uhid;

@@ -10,23 +10,28 @@
 
 use std::io::{self, BufRead, Write};
 
-use signet_tests::card::{Card, Profile, Script};
+use signet_tests::card::{Card, Fido, Profile, Script, Uv};
 use signet_tests::pcsc::Pcscd;
 
 const USAGE: &str = "usage: virtual-yubikey [--script FILE] [PROFILE[:SERIAL]]...; \
-    PROFILE is 5.7.1, 5.4.3, 5.2.7, bare, no-oath, truncating or deaf";
-const WORDS: &str = "card N | press | remove | insert | log | counts | touch now | touch slow 3s | touch never | \
+    PROFILE is 5.8.0, 5.7.1, 5.4.3, 5.2.7, bare, no-oath, truncating, deaf, no-fido, no-hmac-secret or finger";
+const WORDS: &str = "card N | press | remove | insert | log | counts | fido | fido-pin PIN | fido-pin none | \
+    fido-counter N | finger right | finger wrong | touch now | touch slow 3s | touch never | \
     serial N | at N FAULT | on INS FAULT; FAULT is remove, reset, busy 2s, status 6f00, garbage, wrong or mute";
 
 fn profile(word: &str) -> Option<Profile> {
     let (name, serial) = word.split_once(':').map_or((word, None), |(name, serial)| (name, Some(serial)));
     let profile = match name {
+        "5.8.0" => Profile::v5_8_0(),
         "5.7.1" => Profile::v5_7_1(),
         "5.4.3" => Profile::v5_4_3(),
         "5.2.7" => Profile::v5_2_7(),
         "bare" => Profile::bare(),
         "no-oath" => Profile::v5_7_1().without_oath(),
         "truncating" => Profile::v5_7_1().truncating(),
+        "no-fido" => Profile::v5_7_1().without_fido(),
+        "no-hmac-secret" => Profile::v5_7_1().fido(Fido::v2_1().without_hmac_secret()),
+        "finger" => Profile::v5_7_1().fido(Fido::v2_1().uv(Uv::Matches)),
         "deaf" => Profile::v5_7_1().deaf_to_codes(),
         _ => return None,
     };
@@ -82,6 +87,25 @@ fn obey(card: &mut Card, line: &str) -> io::Result<()> {
             write!(io::stdout(), "{}", card.transcript())?;
             card.clear_events();
         }
+        ["fido"] => {
+            let (pin, tries) = (card.has_fido_pin(), card.fido_tries());
+            let (credentials, counter) = (card.fido_credentials().len(), card.fido_counter());
+            let (assertions, probes) = (card.fido_assertions(), card.fido_probes());
+            let token = card.has_fido_token();
+            writeln!(
+                io::stdout(),
+                "pin set {pin}, {tries} tries, {credentials} credentials, counter {counter}, \
+                 {assertions} assertions, {probes} questions, token left {token}"
+            )?;
+        }
+        ["fido-pin", "none"] => card.set_fido_pin(None),
+        ["fido-pin", pin] => card.set_fido_pin(Some(pin)),
+        ["fido-counter", number] => match number.parse() {
+            Ok(number) => card.set_fido_counter(number),
+            Err(_) => writeln!(io::stderr(), "{WORDS}")?,
+        },
+        ["finger", "right"] => card.set_uv(Uv::Matches),
+        ["finger", "wrong"] => card.set_uv(Uv::Never),
         ["counts"] => {
             let events = card.events();
             let (apdus, touches) = (events.apdus().count(), card.touches_asked());

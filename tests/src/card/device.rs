@@ -7,11 +7,13 @@
 use std::time::Instant;
 
 use super::apdu::{Chain, Command, GET_RESPONSE, Link, Reply, sw};
+use super::fido::{self, Fido};
 use super::log::Applet;
 use super::management;
 use super::oath::{self, Oath};
 use super::piv::{self, Piv};
 use super::profile::{self, Profile};
+use super::touch::Manner;
 
 /// What became of a command.
 pub(super) enum Step {
@@ -30,6 +32,17 @@ pub(super) struct Waiting {
 enum Pending {
     Piv(piv::Pending),
     Oath(oath::Pending),
+    Fido(fido::Pending),
+}
+
+impl Waiting {
+    /// How it waits.
+    pub(super) fn manner(&self) -> Manner {
+        match &self.pending {
+            Pending::Piv(_) | Pending::Oath(_) => Manner::Blocks,
+            Pending::Fido(pending) => pending.manner,
+        }
+    }
 }
 
 /// SELECT by name (ISO 7816-4, section 7.1.1).
@@ -42,6 +55,7 @@ pub(super) struct Device {
     pub(super) profile: Profile,
     pub(super) piv: Piv,
     pub(super) oath: Oath,
+    pub(super) fido: Fido,
     selected: Option<Applet>,
     chain: Chain,
     /// What the applet said to SELECT has been announced only.
@@ -53,6 +67,7 @@ impl Device {
         Self {
             piv: Piv::new(&profile),
             oath: Oath::new(),
+            fido: Fido::new(),
             profile,
             selected: None,
             chain: Chain::default(),
@@ -65,17 +80,25 @@ impl Device {
         self.selected
     }
 
-    /// Everything volatile is lost: at power off and at reset.
-    pub(super) fn power_off(&mut self) {
+    /// The reader switches the card off or on, or resets it: everything volatile is lost, but what only the
+    /// loss of the device's own power takes away.
+    pub(super) fn reset(&mut self) {
         self.selected = None;
         self.chain = Chain::default();
         self.announced = false;
         self.forget_sessions();
     }
 
+    /// The device is without power: pulled out.
+    pub(super) fn power_off(&mut self) {
+        self.reset();
+        self.fido.power_off();
+    }
+
     fn forget_sessions(&mut self) {
         self.piv.forget_session();
         self.oath.forget_session();
+        self.fido.forget_session();
     }
 
     /// Takes one APDU.
@@ -86,7 +109,9 @@ impl Device {
         let max = command.max;
         let next = match self.selected {
             Some(Applet::Oath) if !self.announced => oath::SEND_REMAINING,
-            Some(Applet::Oath | Applet::Piv | Applet::Management | Applet::Otp) | None => GET_RESPONSE,
+            Some(Applet::Oath | Applet::Piv | Applet::Management | Applet::Otp | Applet::Fido) | None => {
+                GET_RESPONSE
+            }
         };
         self.announced = false;
         let touch = |pending| Step::Touch(Waiting { pending, max });
@@ -106,6 +131,10 @@ impl Device {
                     oath::Step::Done(reply) => reply,
                     oath::Step::Touch(pending) => return touch(Pending::Oath(pending)),
                 },
+                Some(Applet::Fido) => match self.fido.execute(&self.profile, &command, now) {
+                    fido::Step::Done(reply) => reply,
+                    fido::Step::Touch(pending) => return touch(Pending::Fido(pending)),
+                },
                 Some(Applet::Management) => management::execute(&self.profile, &command),
                 Some(Applet::Otp) => self.otp(&command),
                 None => sw::UNKNOWN_INS.into(),
@@ -122,6 +151,17 @@ impl Device {
             Pending::Piv(_) => self.profile.touch_refusal.into(),
             Pending::Oath(pending) if touched => self.oath.touched(&pending),
             Pending::Oath(_) => sw::SECURITY.into(),
+            Pending::Fido(pending) => self.fido.finish(&self.profile, pending, touched, now),
+        };
+        self.chain.give(reply, waiting.max).to_bytes()
+    }
+
+    /// Says of a command that it still waits, and keeps it until it is asked for again.
+    pub(super) fn keep(&mut self, waiting: Waiting) -> Vec<u8> {
+        let reply = match waiting.pending {
+            Pending::Fido(pending) => self.fido.keep(pending),
+            // They answer after the touch and not before.
+            Pending::Piv(_) | Pending::Oath(_) => sw::CONDITIONS.into(),
         };
         self.chain.give(reply, waiting.max).to_bytes()
     }
@@ -135,6 +175,8 @@ impl Device {
             Applet::Piv
         } else if profile.oath != profile::Oath::Absent && is(oath::AID) {
             Applet::Oath
+        } else if profile.fido.is_some() && is(fido::AID) {
+            Applet::Fido
         } else if profile.management && is(management::AID) {
             Applet::Management
         } else if profile.firmware.0 < 5 && is(OTP_AID) {
@@ -147,6 +189,7 @@ impl Device {
         match applet {
             Applet::Piv => piv::selected(),
             Applet::Oath => self.oath.selected(&self.profile),
+            Applet::Fido => Fido::selected(),
             Applet::Management => management::selected(&self.profile),
             Applet::Otp => Reply::ok([&self.profile.version()[..], &[0, 0, 0]].concat()),
         }

@@ -1,5 +1,6 @@
 //! What a card has heard and said, for the test to read.
 
+mod fido;
 mod oath;
 
 use std::fmt::Write;
@@ -17,6 +18,8 @@ pub enum Applet {
     Management,
     /// OTP, of firmware 4 only.
     Otp,
+    /// FIDO.
+    Fido,
 }
 
 /// One event on the card's contacts.
@@ -154,16 +157,19 @@ impl Events {
 
     /// The events as text, one a line: `> command`, `< answer`, `* event`. PINs and PUKs are masked;
     /// points and secrets, and what else differs at each run (random challenges and their proofs, the name
-    /// of the OATH applet, dates), are named instead of printed.
+    /// of the OATH applet, dates, how often a host asked FIDO for an answer), are named or left out.
     #[must_use]
     pub fn transcript(&self) -> String {
-        let mut text = String::new();
+        let (mut text, mut talk) = (String::new(), fido::Talk::default());
         for event in &self.0 {
             // Writing to a String cannot fail.
             let _ = match event {
                 Event::PowerOn => writeln!(text, "* power on"),
                 Event::PowerOff => writeln!(text, "* power off"),
                 Event::Reset => writeln!(text, "* reset"),
+                Event::Apdu(exchange) if exchange.applet == Some(Applet::Fido) => {
+                    talk.write(exchange, &mut text)
+                }
                 Event::Apdu(exchange) => exchange.write(&mut text),
             };
         }

@@ -14,6 +14,8 @@ pub(super) const AID: &[u8] = &[0xa0, 0x00, 0x00, 0x05, 0x27, 0x47, 0x11, 0x17];
 const CAPABILITIES: u16 = 0x021b;
 /// … and OATH.
 const OATH: u16 = 0x0020;
+/// FIDO2 can be had over CCID too.
+const FIDO_OVER_CCID: u16 = 0x1000;
 /// Form factor: a keychain with USB-A.
 const KEYCHAIN_A: u8 = 0x01;
 
@@ -37,7 +39,9 @@ fn device_info(profile: &Profile) -> Vec<u8> {
         Oath::Absent => 0,
         Oath::Truncating | Oath::Refusing(_) | Oath::Full => OATH,
     };
-    let capabilities = (CAPABILITIES | oath).to_be_bytes();
+    // Over NFC it always could; over USB firmware 5.8 is the first that can, and says so.
+    let fido = if profile.since(5, 8) && profile.fido.is_some() { FIDO_OVER_CCID } else { 0 };
+    let capabilities = (CAPABILITIES | oath | fido).to_be_bytes();
     let list = [
         tlv::write(0x01, &capabilities),
         tlv::write(0x02, &profile.serial.to_be_bytes()),

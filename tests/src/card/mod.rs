@@ -1,7 +1,7 @@
 //! A virtual YubiKey in a reader of a private `pcscd`, moved by the test's hand.
 //!
-//! Promises: PIV with Yubico's extensions, OATH and the management applet, close enough that unmodified
-//! `yubico-piv-tool`, `ykman` and the `yubikey` crate work with it; PIN, tries, policies, touch and
+//! Promises: PIV with Yubico's extensions, OATH, FIDO and the management applet, close enough that unmodified
+//! `yubico-piv-tool`, `ykman`, `python-fido2` and the `yubikey` crate work with it; PIN, tries, policies, touch and
 //! removal behave like the device's. It follows NIST SP 800-73-4 part 2, Yubico's documentation of its
 //! extensions, and what was seen of real programs; nothing here was compared with a device of steel,
 //! and where a status word is a guess the code says so.
@@ -26,6 +26,8 @@ mod device;
 #[cfg(test)]
 mod device_tests;
 mod fault;
+mod fido;
+mod fido_hid;
 mod log;
 mod management;
 mod oath;
@@ -46,9 +48,11 @@ use std::time::Duration;
 use crate::pcsc::{Hand, Pcscd};
 use device::Device;
 pub use fault::{At, Fault};
+pub use fido::{Algorithm, Assertion, Lie, Made};
+pub use fido_hid::{HidKey, Packet};
 pub use log::{Applet, Event, Events, Exchange};
 pub use piv::{PinPolicy, TouchPolicy, attestation_root};
-pub use profile::{MgmtAlgorithm, Oath, Profile};
+pub use profile::{Fido, MgmtAlgorithm, Oath, Profile, Uv};
 pub use script::Script;
 use serve::Shared;
 pub use touch::Touch;

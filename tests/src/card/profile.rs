@@ -1,6 +1,10 @@
 //! Which device a virtual card plays: firmware, features and their limits, as data.
 
+mod fido;
+
 use std::time::Duration;
+
+pub use fido::{Fido, Uv};
 
 /// Algorithm of the management key, with its PIV number (SP 800-78-4, table 6-2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +63,8 @@ pub struct Profile {
     pub oath_credentials: usize,
     /// Whether PUT replaces a credential of the same name; otherwise it is refused with 6985.
     pub oath_overwrites: bool,
+    /// The FIDO applet, if there is one.
+    pub fido: Option<Fido>,
     /// Whether what an applet says to SELECT is only announced, by 61xx, and given to GET RESPONSE, whatever
     /// the applet's own way to go on is: a dispatcher before the applets does that.
     pub announces_select: bool,
@@ -85,12 +91,20 @@ impl Profile {
             oath: Oath::Full,
             oath_credentials: 64,
             oath_overwrites: true,
+            fido: Some(Fido::v2_1()),
             announces_select: false,
             oath_sets_code: true,
         }
     }
 
-    /// A YubiKey 5 with firmware 5.4.3: 3DES management key, AES possible.
+    /// A YubiKey 5 with firmware 5.8.0, the first that has FIDO over CCID as it comes; the others here have it
+    /// as if they lay on an NFC reader.
+    #[must_use]
+    pub fn v5_8_0() -> Self {
+        Self { firmware: (5, 8, 0), serial: 33_554_580, ..Self::v5_7_1() }
+    }
+
+    /// A YubiKey 5 with firmware 5.4.3: 3DES management key, AES possible; CTAP 2.0 with both protocols.
     #[must_use]
     pub fn v5_4_3() -> Self {
         Self {
@@ -98,19 +112,26 @@ impl Profile {
             serial: 15_120_543,
             mgmt_algorithm: MgmtAlgorithm::Tdes,
             oath_credentials: 32,
+            fido: Some(Fido::v2_0().protocols(&[2, 1])),
             ..Self::v5_7_1()
         }
     }
 
-    /// A YubiKey 5 with firmware 5.2.7: no metadata, attestation only.
+    /// A YubiKey 5 with firmware 5.2.7: no metadata, attestation only; CTAP 2.0 with protocol 1.
     #[must_use]
     pub fn v5_2_7() -> Self {
-        Self { firmware: (5, 2, 7), serial: 12_520_027, metadata: false, ..Self::v5_4_3() }
+        Self {
+            firmware: (5, 2, 7),
+            serial: 12_520_027,
+            metadata: false,
+            fido: Some(Fido::v2_0()),
+            ..Self::v5_4_3()
+        }
     }
 
     /// Another maker's card: says 5.7, but has a 3DES management key, two retired slots, no
-    /// attestation, NIST's objects only, waits 30 s for a touch before it answers 6600, and wants an OATH
-    /// credential to be deleted before one of the same name is put.
+    /// attestation, NIST's objects only, no FIDO, waits 30 s for a touch before it answers 6600, and wants an
+    /// OATH credential to be deleted before one of the same name is put.
     #[must_use]
     pub fn bare() -> Self {
         Self {
@@ -123,6 +144,7 @@ impl Profile {
             touch_timeout: Duration::from_secs(30),
             touch_refusal: 0x6600,
             oath_overwrites: false,
+            fido: None,
             ..Self::v5_7_1()
         }
     }

@@ -51,7 +51,8 @@ impl Shared {
     }
 
     fn event(&self, event: Event) -> io::Result<()> {
-        self.device().power_off();
+        self.device().reset();
+        self.finger.withdraw();
         self.log.push(event);
         Ok(())
     }
@@ -94,14 +95,18 @@ impl Shared {
         let (waiting, timeout) = {
             let mut device = self.device();
             match device.execute(command, Instant::now()) {
-                Step::Done(reply) => return (Some(reply), None),
+                Step::Done(reply) => {
+                    self.finger.withdraw(); // another command ends a wait that would have gone on
+                    return (Some(reply), None);
+                }
                 Step::Touch(waiting) => (waiting, device.profile.touch_timeout),
             }
         };
-        let touched = match self.finger.ask(timeout) {
-            Ended::Touched => true,
-            Ended::TimedOut => false,
-            Ended::PulledOut => return (None, Some(false)),
+        let touched = match self.finger.ask(waiting.manner(), timeout) {
+            Some(Ended::Touched) => true,
+            Some(Ended::TimedOut) => false,
+            Some(Ended::PulledOut) => return (None, Some(false)),
+            None => return (Some(self.device().keep(waiting)), None),
         };
         (Some(self.device().finish(waiting, touched, Instant::now())), Some(touched))
     }

@@ -27,6 +27,20 @@ pub(super) enum Ended {
     PulledOut,
 }
 
+/// How the card waits for a touch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// The answer comes after the touch.
+    Blocks,
+    /// Unless the finger is there already, the answer says that the wait goes on …
+    Polled,
+    /// … and so it does, for a moment, each time the host asks again.
+    PolledAgain,
+}
+
+/// A moment.
+const MOMENT: Duration = Duration::from_millis(50);
+
 #[derive(Debug, Default)]
 pub(super) struct Finger {
     state: Mutex<State>,
@@ -36,7 +50,8 @@ pub(super) struct Finger {
 #[derive(Debug, Default)]
 struct State {
     habit: Touch,
-    waiting: bool,
+    /// Since when the card waits for a touch, if it does.
+    since: Option<Instant>,
     asked: usize,
     pressed: bool,
     pulled_out: bool,
@@ -55,7 +70,7 @@ impl Finger {
     /// Touches if the card waits; says whether it did.
     pub(super) fn press(&self) -> bool {
         let mut state = self.state();
-        state.pressed = state.waiting;
+        state.pressed = state.since.is_some();
         self.changed.notify_all();
         state.pressed
     }
@@ -66,7 +81,9 @@ impl Finger {
     }
 
     pub(super) fn put_in(&self) {
-        self.state().pulled_out = false;
+        let mut state = self.state();
+        state.pulled_out = false;
+        state.since = None;
     }
 
     /// How many times the card has asked.
@@ -79,9 +96,9 @@ impl Finger {
         let state = self.state();
         let (state, _) = self
             .changed
-            .wait_timeout_while(state, patience, |state| !state.waiting)
+            .wait_timeout_while(state, patience, |state| state.since.is_none())
             .unwrap_or_else(PoisonError::into_inner);
-        state.waiting
+        state.since.is_some()
     }
 
     /// The card's side: is busy for a while; false when it was pulled out meanwhile.
@@ -94,14 +111,28 @@ impl Finger {
         !state.pulled_out
     }
 
-    /// The card's side: asks for a touch and waits for it.
-    pub(super) fn ask(&self, timeout: Duration) -> Ended {
-        let begun = Instant::now();
+    /// The card's side: waits no longer.
+    pub(super) fn withdraw(&self) {
         let mut state = self.state();
-        state.waiting = true;
+        state.since = None;
         state.pressed = false;
-        state.asked += 1;
         self.changed.notify_all();
+    }
+
+    /// The card's side: asks for a touch and waits for it; `None` when the host shall ask again.
+    pub(super) fn ask(&self, manner: Manner, timeout: Duration) -> Option<Ended> {
+        let entered = Instant::now();
+        let mut state = self.state();
+        let begun = match (manner, state.since) {
+            (Manner::PolledAgain, Some(begun)) => begun,
+            (Manner::Blocks | Manner::Polled | Manner::PolledAgain, _) => {
+                state.since = Some(entered);
+                state.pressed = false;
+                state.asked += 1;
+                self.changed.notify_all();
+                entered
+            }
+        };
         let ended = loop {
             let elapsed = begun.elapsed();
             let by_itself = match state.habit {
@@ -115,9 +146,17 @@ impl Finger {
             if state.pressed || by_itself.is_some_and(|delay| delay <= elapsed && delay <= timeout) {
                 break Ended::Touched;
             }
-            let Some(left) = timeout.checked_sub(elapsed).filter(|left| !left.is_zero()) else {
+            let Some(mut left) = timeout.checked_sub(elapsed).filter(|left| !left.is_zero()) else {
                 break Ended::TimedOut;
             };
+            match manner {
+                Manner::Blocks => {}
+                Manner::Polled => return None,
+                Manner::PolledAgain => {
+                    let moment = MOMENT.checked_sub(entered.elapsed()).filter(|left| !left.is_zero())?;
+                    left = left.min(moment);
+                }
+            }
             let until_touch = by_itself.and_then(|delay| delay.checked_sub(elapsed)).unwrap_or(left);
             state = self
                 .changed
@@ -125,9 +164,9 @@ impl Finger {
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
         };
-        state.waiting = false;
+        state.since = None;
         state.pressed = false;
         self.changed.notify_all();
-        ended
+        Some(ended)
     }
 }

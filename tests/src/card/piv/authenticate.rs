@@ -90,7 +90,7 @@ fn task(data: &[u8]) -> Option<Task> {
 }
 
 /// An ECDSA signature of a digest as DER.
-pub(super) fn sign(secret: &SecretKey, digest: &[u8]) -> Option<Vec<u8>> {
+pub(in crate::card) fn sign(secret: &SecretKey, digest: &[u8]) -> Option<Vec<u8>> {
     let mut padded = vec![0; 32_usize.checked_sub(digest.len())?];
     padded.extend_from_slice(digest);
     let signature: Signature = SigningKey::from(secret).sign_prehash(&padded).ok()?;

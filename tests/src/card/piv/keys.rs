@@ -59,14 +59,14 @@ impl Key {
 }
 
 /// The public point, uncompressed.
-pub(super) fn point(secret: &SecretKey) -> [u8; 65] {
+pub(in crate::card) fn point(secret: &SecretKey) -> [u8; 65] {
     let mut out = [0; 65];
     out.copy_from_slice(secret.public_key().to_sec1_point(false).as_bytes());
     out
 }
 
 /// A fresh secret key.
-pub(super) fn fresh() -> SecretKey {
+pub(in crate::card) fn fresh() -> SecretKey {
     let random = SystemRandom::new();
     loop {
         let mut bytes = [0; 32];

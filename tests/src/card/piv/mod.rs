@@ -18,9 +18,10 @@ use super::apdu::{Command, Reply, sw};
 use super::profile::{MgmtAlgorithm, Profile};
 use super::tlv;
 pub use attest::root as attestation_root;
-pub(super) use authenticate::Pending;
+pub(super) use authenticate::{Pending, sign};
 use keys::Key;
 pub use keys::{PinPolicy, TouchPolicy};
+pub(super) use keys::{fresh, point};
 use mgmt::MgmtKey;
 use pin::Pin;
 
