@@ -12,7 +12,7 @@ use crate::key::POINT;
 use crate::{Error, PublicKey, Secret};
 
 /// DHKEM(P-256, HKDF-SHA256), RFC 9180, 7.1.
-const KEM_SUITE: &[u8] = b"KEM\x00\x10";
+pub(crate) const KEM_SUITE: &[u8] = b"KEM\x00\x10";
 /// Mode base, RFC 9180, 5.
 const MODE_BASE: u8 = 0;
 
@@ -35,12 +35,12 @@ struct Schedule {
 }
 
 /// LabeledExtract, RFC 9180, 4.
-fn extract(suite: &[u8], salt: &[u8], label: &str, ikm: &[u8]) -> Secret {
+pub(crate) fn extract(suite: &[u8], salt: &[u8], label: &str, ikm: &[u8]) -> Secret {
     mac(salt, &[b"HPKE-v1", suite, label.as_bytes(), ikm])
 }
 
 /// LabeledExpand, RFC 9180, 4.
-fn expand_labelled(suite: &[u8], prk: &[u8], label: &str, info: &[&[u8]], length: u8) -> Secret {
+pub(crate) fn expand_labelled(suite: &[u8], prk: &[u8], label: &str, info: &[&[u8]], length: u8) -> Secret {
     let size = u16::from(length).to_be_bytes();
     let mut parts: Vec<&[u8]> = vec![&size, b"HPKE-v1", suite, label.as_bytes()];
     parts.extend_from_slice(info);

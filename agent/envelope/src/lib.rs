@@ -20,6 +20,7 @@
 #![forbid(unsafe_code)]
 
 mod bech32;
+mod derive;
 mod error;
 mod hash;
 mod header;
@@ -29,6 +30,7 @@ mod p256tag;
 mod payload;
 mod record;
 
+pub use derive::private_key;
 pub use error::Error;
 pub use hash::{hex, sha256};
 pub use header::{MAX_RECIPIENTS, MAX_RECORD};
