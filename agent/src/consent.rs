@@ -29,6 +29,9 @@ pub struct Consent {
     permit: Permit,
     due: Vec<FactorKind>,
     offered: Vec<String>,
+    /// Ids of the factors of which one approves.
+    approvers: Vec<String>,
+    approved: bool,
     may_ask_secret: bool,
     asked: Vec<Asked>,
     /// Number of the last touch that was shown.
@@ -41,6 +44,8 @@ pub struct Consent {
 struct Asked {
     number: u32,
     kind: PromptKind,
+    /// Whether it is about a factor that approves, and not about a token.
+    approver: bool,
     answered: Answered,
 }
 
@@ -64,14 +69,21 @@ impl Consent {
     #[must_use]
     pub fn begin(permit: Permit, offered: Vec<String>) -> Self {
         let due = permit.obligations().factors.clone();
-        let (asked, may_ask_secret) = (Vec::new(), false);
-        Self { permit, due, offered, may_ask_secret, asked, touched: 0, touches: 0 }
+        let (approvers, asked) = (Vec::new(), Vec::new());
+        let (approved, may_ask_secret) = (false, false);
+        Self { permit, due, offered, approvers, approved, may_ask_secret, asked, touched: 0, touches: 0 }
     }
 
-    /// The same without a code.
+    /// The same without its factors.
     #[must_use]
-    pub fn without_code(self) -> Self {
+    pub fn without_factors(self) -> Self {
         Self { due: Vec::new(), ..self }
+    }
+
+    /// The same, where one of these factors approves.
+    #[must_use]
+    pub fn with_approvers(self, approvers: Vec<String>) -> Self {
+        Self { approvers, ..self }
     }
 
     /// The same, and the person may be asked for the key itself.
@@ -80,7 +92,7 @@ impl Consent {
         Self { may_ask_secret: true, ..self }
     }
 
-    /// Whether a code of this factor is due.
+    /// Whether this factor is due.
     #[must_use]
     pub fn is_due(&self, factor: FactorKind) -> bool {
         self.due.contains(&factor)
@@ -114,9 +126,10 @@ impl Consent {
         if prompt.kind == PromptKind::Totp && self.was_answered(&[PromptKind::Totp]) {
             return Err(Breach("a second code"));
         }
-        self.offers(prompt.token.as_ref())?;
-        let asked = Asked { number: prompt.number, kind: prompt.kind, answered: Answered::NotYet };
-        self.asked.push(asked);
+        self.may_name(prompt.token.as_ref())?;
+        let approver = prompt.token.as_ref().is_some_and(|token| self.approvers.contains(&token.serial));
+        let (number, kind) = (prompt.number, prompt.kind);
+        self.asked.push(Asked { number, kind, approver, answered: Answered::NotYet });
         Ok(())
     }
 
@@ -137,7 +150,7 @@ impl Consent {
     /// # Errors
     /// [`Breach`] for a token that was not offered, or a touch out of order.
     pub fn touch_shown(&mut self, n: u32, of: u32, token: &TokenName) -> Result<(), Breach> {
-        self.offers(Some(token))?;
+        self.may_name(Some(token))?;
         if n <= self.touched || n > of || of > MOST_TOUCHES {
             return Err(Breach("a touch out of order"));
         }
@@ -145,13 +158,42 @@ impl Consent {
         Ok(())
     }
 
-    fn offers(&self, token: Option<&TokenName>) -> Result<(), Breach> {
-        let strange = token.is_some_and(|token| !self.offered.contains(&token.serial));
+    /// One of its factors has approved; that was checked.
+    ///
+    /// # Errors
+    /// [`Breach`] when none is due, it is none of them, it is the second, or nobody was told to touch.
+    pub fn approved(&mut self, factor: &str) -> Result<(), Breach> {
+        if !self.is_due(FactorKind::Fido2) || !self.approvers.iter().any(|id| id == factor) {
+            return Err(Breach("an approval that was not asked for"));
+        }
+        if self.touches == 0 {
+            return Err(Breach("an approval without a touch"));
+        }
+        if std::mem::replace(&mut self.approved, true) {
+            return Err(Breach("a second approval"));
+        }
+        Ok(())
+    }
+
+    fn offers(&self, token: &TokenName) -> Result<(), Breach> {
+        let strange = !self.offered.contains(&token.serial);
         if strange && !self.offered.is_empty() { Err(Breach("a token that was not offered")) } else { Ok(()) }
     }
 
+    /// A question or a touch is about a token that was offered, or about a factor that approves.
+    fn may_name(&self, token: Option<&TokenName>) -> Result<(), Breach> {
+        match token {
+            Some(token) if !self.approvers.contains(&token.serial) => self.offers(token),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Of a token: the PIN of an approver opens nothing.
     fn was_answered(&self, kinds: &[PromptKind]) -> bool {
-        self.asked.iter().any(|asked| kinds.contains(&asked.kind) && asked.answered == Answered::Sealed)
+        let is_one = |asked: &Asked| {
+            kinds.contains(&asked.kind) && asked.answered == Answered::Sealed && !asked.approver
+        };
+        self.asked.iter().any(is_one)
     }
 
     /// Whether everything the permit obliges has been asked and answered.
@@ -159,12 +201,15 @@ impl Consent {
     /// # Errors
     /// [`Breach`] naming what is missing; then nothing may be stored or released.
     pub fn holds(&self, token: &TokenName, code: CodeFate) -> Result<(), Breach> {
-        self.offers(Some(token))?;
+        self.offers(token)?;
         let obligations = self.permit.obligations();
-        if obligations.pin && !self.was_answered(&[PromptKind::Pin, PromptKind::Passphrase]) {
+        if obligations.pin
+            && !self.was_answered(&[PromptKind::Pin, PromptKind::FidoPin, PromptKind::Passphrase])
+        {
             return Err(Breach("no PIN was asked for"));
         }
-        if obligations.touch_in_hardware && self.touches < obligations.touches {
+        let touches = obligations.touches + u32::from(self.is_due(FactorKind::Fido2));
+        if obligations.touch_in_hardware && self.touches < touches {
             return Err(Breach("a touch was not asked for"));
         }
         for factor in &self.due {
@@ -172,6 +217,7 @@ impl Consent {
                 FactorKind::Totp => {
                     self.was_answered(&[PromptKind::Totp]) && matches!(code, CodeFate::Accepted(_))
                 }
+                FactorKind::Fido2 => self.approved,
             };
             if !checked {
                 return Err(Breach("a factor was not checked"));
@@ -227,6 +273,7 @@ mod tests {
                 kind: FactorKind::Totp,
                 label: text(""),
                 created: text(""),
+                credential: None,
             }],
             recipients: vec![Recipient {
                 kind: text("yubikey-piv"),
@@ -335,9 +382,62 @@ mod tests {
         begun().with_secret().asked(&prompt(1, PromptKind::Secret)).unwrap();
     }
 
+    /// The same where a FIDO2 factor approves in the place of a code.
+    fn to_be_approved() -> Consent {
+        let mut consent = begun().with_approvers(vec!["fido2-1".to_owned()]);
+        consent.due = vec![FactorKind::Fido2];
+        consent
+    }
+
+    #[test]
+    fn an_approval_takes_a_touch_of_its_own_and_comes_once_from_a_factor_of_the_key() {
+        let (approver, good) = (token("fido2-1"), CodeFate::Unchecked);
+        let told = |consent: &mut Consent| {
+            ask(consent, 1, PromptKind::Pin);
+            let asked = Prompt { token: Some(approver.clone()), ..prompt(2, PromptKind::FidoPin) };
+            consent.asked(&asked).unwrap();
+            consent.answered(2, false).unwrap();
+            consent.touch_shown(1, 2, &approver).unwrap();
+        };
+        let mut whole = to_be_approved();
+        told(&mut whole);
+        whole.approved("fido2-1").unwrap();
+        assert!(whole.approved("fido2-1").is_err(), "twice");
+        whole.touch_shown(2, 2, &token("1")).unwrap();
+        assert!(whole.holds(&approver, good).is_err(), "a factor is no token");
+        assert_eq!(whole.given(&token("1"), good), Ok(Given { factors: vec![FactorKind::Fido2] }));
+
+        let mut unapproved = to_be_approved();
+        told(&mut unapproved);
+        unapproved.touch_shown(2, 2, &token("1")).unwrap();
+        assert!(unapproved.given(&token("1"), good).is_err());
+
+        let mut one_touch = to_be_approved();
+        told(&mut one_touch);
+        one_touch.approved("fido2-1").unwrap();
+        assert!(one_touch.given(&token("1"), good).is_err());
+
+        assert!(to_be_approved().approved("fido2-1").is_err(), "nobody was told to touch");
+        let mut without_pin = to_be_approved();
+        let asked = Prompt { token: Some(approver.clone()), ..prompt(1, PromptKind::FidoPin) };
+        without_pin.asked(&asked).unwrap();
+        without_pin.answered(1, false).unwrap();
+        without_pin.touch_shown(1, 2, &approver).unwrap();
+        without_pin.approved("fido2-1").unwrap();
+        without_pin.touch_shown(2, 2, &token("1")).unwrap();
+        assert!(without_pin.given(&token("1"), good).is_err(), "the pin of an approver opens nothing");
+
+        let mut strange = to_be_approved();
+        told(&mut strange);
+        assert!(strange.approved("fido2-2").is_err());
+        let mut unasked = begun();
+        unasked.touch_shown(1, 1, &token("1")).unwrap();
+        assert!(unasked.approved("fido2-1").is_err());
+    }
+
     #[test]
     fn a_record_that_is_taken_in_needs_no_code_but_pin_and_touch() {
-        let mut consent = begun().without_code();
+        let mut consent = begun().without_factors();
         assert!(!consent.is_due(FactorKind::Totp));
         ask(&mut consent, 1, PromptKind::Pin);
         consent.touch_shown(1, 1, &token("1")).unwrap();

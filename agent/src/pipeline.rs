@@ -39,16 +39,21 @@ use keep::{Kept, OfUse};
 use open::Asking;
 use serde::de::DeserializeOwned;
 use signet_protocol::api::{Accepted, UseEvent, UseRequest};
+use signet_protocol::approval::Approval;
 use signet_protocol::audit::Phase;
-use signet_protocol::child::{Order, Outcome, TotpGate};
+use signet_protocol::child::{ApprovalGate, Order, Outcome, TotpGate};
 use signet_protocol::record::FactorKind;
 use signet_protocol::{Code, Refusal, VERSION};
 use spend::spend;
 use std::rc::Rc;
+pub use task::approving;
 use task::{Task, understand};
-use terms::{decided, describe, offered, shown};
+use terms::{decided, describe, offered, shown, to_approve};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::Instant;
+
+/// FIDO2 authenticators have no names that tell them apart: one use at a time asks any of them.
+const APPROVERS: &str = "fido2";
 
 /// Events that a caller may leave unread before he counts as gone.
 const UNREAD: usize = 64;
@@ -61,6 +66,8 @@ struct Use {
     consent: Consent,
     entry: Draft,
     accepted: Accepted,
+    /// What is to be approved, and its exact text, where the key has factors that approve.
+    approval: Option<(Approval, String)>,
     /// Serials of the tokens that may be asked: those that would do, and those that are written.
     tokens: Vec<String>,
     uid: u32,
@@ -114,7 +121,7 @@ fn permitted(
     let body = String::from_utf8(body.to_vec())
         .map_err(|_| Refusal::bare(Code::BadRequest, "the message is not UTF-8"))?;
     let task = understand(house, &request, draft.time)?;
-    describe(house, &task, draft);
+    describe(house, &task, body.as_bytes(), draft);
     sessions::fits_lease(house, peer.uid(), &request, &task.action)?;
     let permit = match decided(house, peer, &task) {
         Decision::Permit(permit) => permit,
@@ -129,7 +136,11 @@ fn permitted(
     let tokens: Vec<String> = offered.iter().map(|token| token.serial.clone()).chain(written).collect();
     let mut consent = Consent::begin(permit, tokens.clone());
     if !task.checks_factors() {
-        consent = consent.without_code();
+        consent = consent.without_factors();
+    }
+    let approves = consent.is_due(FactorKind::Fido2);
+    if approves {
+        consent = consent.with_approvers(task.approvers());
     }
     if task.asks_for_the_secret() {
         consent = consent.with_secret();
@@ -138,9 +149,10 @@ fn permitted(
         let vault = house.vault.borrow();
         vault.check_unlocked(&vault.counter(&task.record), draft.time)?;
     }
-    house.note(draft.clone())?;
+    let seq = house.note(draft.clone())?;
     Ok(Use {
         accepted: shown(house, peer, draft, &consent, &task, offered),
+        approval: if approves { Some(to_approve(&task, draft, seq)?) } else { None },
         tokens,
         consent,
         until: Instant::now() + house.config.limits.use_time,
@@ -176,10 +188,13 @@ impl Use {
         asking: &mut Asking,
     ) -> Result<Outcome, Cut> {
         line.say(UseEvent::Accepted(self.accepted.clone()))?;
-        held.place = Some(line.turn(Claim::Tokens(self.tokens.clone())).await?);
+        let approvers = self.approval.is_some().then(|| APPROVERS.to_owned());
+        let claim = self.tokens.iter().cloned().chain(approvers).collect();
+        held.place = Some(line.turn(Claim::Tokens(claim)).await?);
         let order = self.order(line)?;
         let child = line.start(Program::Signer, &order, &mut held.child).await?;
-        let keep = OfUse { house: line.house, task: &self.task, kept: &mut held.kept };
+        let order = self.approval.as_ref().map(|(_, text)| text.as_str());
+        let keep = OfUse { house: line.house, task: &self.task, order, kept: &mut held.kept };
         line.carry(child, &mut self.consent, asking, keep).await
     }
 
@@ -196,6 +211,13 @@ impl Use {
         }
         let due = self.consent.is_due(FactorKind::Totp);
         let gate = due.then(|| TotpGate { last_step: vault.last_step(&vault.counter(&self.task.record)) });
+        let counters = vault.approvals(key);
+        let approval = self.approval.as_ref().map(|(approval, _)| ApprovalGate {
+            action: approval.action.clone(),
+            time: approval.time.clone(),
+            seq: approval.seq,
+            counters: self.task.counted(&counters),
+        });
         // One of them may have been reported lost while this use stood in the line.
         self.tokens.iter().try_for_each(|serial| vault.check_not_lost(serial))?;
         Ok(Order {
@@ -206,6 +228,7 @@ impl Use {
             record: STANDARD.encode(&self.task.record.bytes),
             header_sha256: self.task.record.header_sha256.clone(),
             act: self.task.act(gate)?,
+            approval,
             kinds: line.house.config.token.kinds.clone(),
             tokens: self.tokens.clone(),
             wait_for_token: self.request.may_ask,
@@ -219,6 +242,7 @@ impl Use {
     fn finish(self, house: &House, outcome: Result<Outcome, Cut>, kept: Kept) -> UseEvent {
         let Self { request, task, consent, entry: mut draft, uid, .. } = self;
         draft.facts.rule = Some(consent.permit().rule().to_owned());
+        draft.facts.proof = kept.approved.as_ref().map(|(proof, _)| proof.clone());
         let gone = matches!(outcome, Err(Cut::Gone));
         let spent = outcome
             .map_err(Cut::refusal)

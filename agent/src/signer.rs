@@ -3,7 +3,7 @@
 //! Promises: a child has an empty environment, two pipes, and no other descriptor of ours; it is
 //! found beside this program or in `../libexec/signet`, never by a path from outside; what it says is
 //! capped and read strictly, and one that breaks the protocol is ended. Dropping a [`Child`] kills
-//! it; [`Child::end`] also waits until it is gone. Must not know: what an order means, HTTP, policy.
+//! it; [`Child::end`] lets it go by itself first, and waits until it is gone. Must not know: what an order means, HTTP, policy.
 //!
 //! A PC/SC call blocks in C and cannot be cancelled; a child can be killed. That is why no card is
 //! ever opened in this process.
@@ -11,14 +11,20 @@
 #![forbid(unsafe_code)]
 
 use serde::Serialize;
-use signet_protocol::child::{CHILD_ARGUMENT, ChildAnswer, ChildStored, Event};
+use signet_protocol::child::{CHILD_ARGUMENT, ChildAnswer, ChildKept, ChildStored, Event};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{ChildStdin, ChildStdout, Command};
+use tokio::time::timeout;
 
 /// Longest line a child may write: a resealed record of 64 KiB in base64, and its frame.
 const LINE_LIMIT: usize = 2 * signet_protocol::MESSAGE_LIMIT;
+
+/// How long a child may take to go by itself: it looks ten times a second, and says one thing to an
+/// authenticator.
+const GRACE: Duration = Duration::from_millis(800);
 
 /// Which child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,6 +151,14 @@ impl Child {
         self.say(answer).await
     }
 
+    /// Tells it that its approval holds.
+    ///
+    /// # Errors
+    /// [`Broken::Io`] when it does not take it.
+    pub async fn kept(&mut self, kept: &ChildKept) -> Result<(), Broken> {
+        self.say(kept).await
+    }
+
     /// Tells it that its generation is on disk.
     ///
     /// # Errors
@@ -168,11 +182,17 @@ impl Child {
         serde_json::from_slice(&line).map_err(|_| Broken::Protocol)
     }
 
-    /// Kills it, unless it has ended, and waits until it is gone.
-    pub async fn end(mut self) {
+    /// Ends it and waits until it is gone: it hears that nobody listens any more, so that it can take back
+    /// what an authenticator blinks for, and is killed where it does not go.
+    pub async fn end(self) {
+        let Self { mut process, orders, events } = self;
+        drop((orders, events));
+        if timeout(GRACE, process.wait()).await.is_ok() {
+            return;
+        }
         // Fails only when the child is gone already: that is what is wanted.
-        let _gone = self.process.start_kill();
-        let _reaped = self.process.wait().await;
+        let _gone = process.start_kill();
+        let _reaped = process.wait().await;
     }
 }
 

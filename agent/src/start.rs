@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::config::paths::{Environment, Flags, Places};
 use crate::flags::Serve;
 use crate::peer::{Admits, own_uid};
+use crate::pipeline::approving;
 use crate::pipeline::house::{self, House, OpenUses};
 use crate::queue::Queue;
 use crate::serve::socket::{NoSocket, Reach, Socket};
@@ -107,7 +108,7 @@ pub fn ready(flags: &Serve) -> Result<Ready, Failed> {
     let narrowing = narrowing(&places.config_dir, &config)?;
     let programs = Programs::find().map_err(Failed::plain)?;
     let mut vault = Vault::open(&places.state_dir).map_err(Refusal::from)?;
-    let (log, recovery) = Log::open(&places.state_dir.join("audit"), &config.audit.anchor, clock::now())
+    let (mut log, recovery) = Log::open(&places.state_dir.join("audit"), &config.audit.anchor, clock::now())
         .map_err(Refusal::from)?;
     if recovery.cut > 0 || !recovery.unfinished.is_empty() {
         let unfinished = recovery.unfinished.len();
@@ -118,6 +119,10 @@ pub fn ready(flags: &Serve) -> Result<Ready, Failed> {
     }
     let deed = log.last(house::is_deed).map_err(Refusal::from)?;
     vault.resume(log.head().seq, deed).map_err(Refusal::from)?;
+    // Only now it is clear which act came to its end.
+    let enrolled = |key: &str| Some(approving(&vault.record(key).ok()?.meta).cloned().collect());
+    log.note_unfinished(recovery.unfinished, enrolled, clock::now()).map_err(Refusal::from)?;
+    vault.noted(log.head().seq);
     if let Err(stale) = vault.check_fresh() {
         // It serves all the same: somebody has to tell why nothing works, and show the log.
         eprintln!("signet-agent: error: {}", Refusal::from(stale));

@@ -204,10 +204,13 @@ async fn ask(
         *last_try_confirmed = true;
         return Ok(answer);
     }
-    if last_try && !*last_try_confirmed && matches!(prompt.kind, PromptKind::Pin | PromptKind::Puk) {
+    // one yes is for one try: the next last try may be another device's
+    if last_try
+        && matches!(prompt.kind, PromptKind::Pin | PromptKind::FidoPin | PromptKind::Puk)
+        && !std::mem::take(last_try_confirmed)
+    {
         let confirm = Question::new(PromptKind::Confirm, shown::LAST_TRY).about(about);
         prompts.ask_at_terminal(&confirm).await?;
-        *last_try_confirmed = true;
     }
     prompts.ask(&question).await
 }

@@ -131,7 +131,7 @@ while :; do sleep 0.05; done"#;
 
 #[test]
 fn the_last_try_is_not_spent_by_askpass() {
-    for kind in [PromptKind::Confirm, PromptKind::Pin] {
+    for kind in [PromptKind::Confirm, PromptKind::Pin, PromptKind::FidoPin] {
         let agent = StubAgent::new(move |session| {
             session.accept();
             assert!(session.ask(kind, None, Some(1)).is_none());
@@ -324,6 +324,8 @@ fn the_last_try_is_asked_for_at_the_terminal_even_beside_askpass() {
     let agent = StubAgent::new(|session| {
         session.accept();
         assert_eq!(session.ask(PromptKind::Confirm, Some("spend it?"), Some(1)).unwrap(), b"yes");
+        assert_eq!(session.ask(PromptKind::FidoPin, None, Some(1)).unwrap(), b"answer to fido-pin");
+        // another device: the yes before was for that one
         assert_eq!(session.ask(PromptKind::Pin, None, Some(1)).unwrap(), b"answer to pin");
         session.sign();
     });
@@ -333,8 +335,10 @@ fn the_last_try_is_asked_for_at_the_terminal_even_beside_askpass() {
     let mut terminal = Terminal::run(&command, &input);
     terminal.expect("spend it? (1 try left) [y/N] ");
     terminal.send("y\n");
+    terminal.expect("one try is left before the token locks: spend it? [y/N] ");
+    terminal.send("y\n");
     assert!(terminal.child.wait().unwrap().success());
-    assert_eq!(agent.read("asked"), "pin|");
+    assert_eq!(agent.read("asked"), "fido-pin|pin|");
 }
 
 #[test]

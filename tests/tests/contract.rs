@@ -3,7 +3,7 @@
 //!
 //! A new kind is one more bench here and one more row in [`KINDS`].
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 #[path = "../../agent/signer/tests/driver/mod.rs"]
 mod driver;
@@ -15,14 +15,16 @@ use driver::{
     SECRET, SEED, Use, code_at, metadata, next, open_order, record, record_of, reseal_order, sign_order,
     step, totp_factor, verify_order,
 };
+use p256::elliptic_curve::sec1::ToSec1Point as _;
 use signet_envelope::{hex, sha256};
 use signet_protocol::api::UseAct;
+use signet_protocol::approval::SEALING_SALT;
 use signet_protocol::child::{CodeFate, Event, Outcome, Places, Seed, TotpGate, WaitingFor};
 use signet_protocol::record::{AccessCode, CHECK_CHALLENGE, Custody, Holder, Metadata, Payload, Recipient};
 use signet_protocol::refusal::Code;
 use signet_protocol::rule::Part;
 use signet_sigv4::{answer, hmac_key};
-use signet_tests::card::{Card, PinPolicy, Profile, Touch, TouchPolicy};
+use signet_tests::card::{Algorithm, Card, PinPolicy, Profile, Touch, TouchPolicy};
 use signet_tests::pcsc::Pcscd;
 use std::time::Duration;
 
@@ -68,6 +70,7 @@ struct Kind {
 
 const KINDS: &[Kind] = &[
     Kind { name: "yubikey-piv", holder: None, bench: || Box::new(Piv::new(Profile::v5_7_1(), 0x95)) },
+    Kind { name: "fido2", holder: None, bench: || Box::new(Fido2::new()) },
     Kind { name: "software", holder: None, bench: || Box::new(Software::new()) },
     Kind { name: "yubikey-piv", holder: Some("yubikey-oath"), bench: || Box::new(Oath::new(true)) },
     Kind { name: "yubikey-piv", holder: Some("yubikey-oath"), bench: || Box::new(Oath::new(false)) },
@@ -428,6 +431,88 @@ impl Bench for Piv {
     fn replace_key(&mut self) {
         let point = self.card.generate(self.slot, PinPolicy::Always, TouchPolicy::Always);
         self.recipient = recipient(self.card.serial(), self.slot, &point);
+    }
+
+    fn opens(&self) -> (&'static str, Option<&'static str>) {
+        (PIN, None)
+    }
+
+    fn unplug(&mut self) {
+        self.card.remove();
+    }
+
+    fn plug_in(&mut self) {
+        self.card.reinsert();
+    }
+
+    fn nobody_touches(&self) -> Option<&'static str> {
+        self.card.touch(Touch::Never);
+        self.card.set_touch_timeout(Duration::from_millis(300));
+        None
+    }
+
+    fn somebody_touches(&self) {
+        self.card.touch(Touch::Now);
+    }
+}
+
+/// Kind `fido2`.
+struct Fido2 {
+    // Pulled out before its reader goes.
+    card: Card,
+    recipient: Recipient,
+    pcscd: Pcscd,
+}
+
+impl Fido2 {
+    fn new() -> Self {
+        let pcscd = Pcscd::start();
+        let card = Card::insert(&pcscd, Profile::v5_7_1());
+        card.set_fido_pin(Some(PIN));
+        let recipient = Self::enrolled(&card);
+        Self { card, recipient, pcscd }
+    }
+
+    /// A new credential by hand, and the key that it makes.
+    fn enrolled(card: &Card) -> Recipient {
+        let id = card.make_fido_credential("signet", Algorithm::Es256).id;
+        let secret = card.fido_answer(&id, SEALING_SALT).unwrap();
+        let key = p256::SecretKey::from_slice(&signet_envelope::private_key(&secret).unwrap()).unwrap();
+        Recipient {
+            kind: "fido2".into(),
+            serial: format!("fido-{}", &hex(&sha256(&id))[..8]),
+            slot: STANDARD.encode(&id),
+            public_key: STANDARD.encode(key.public_key().to_sec1_point(false).as_bytes()),
+            label: "belt".into(),
+        }
+    }
+}
+
+impl Bench for Fido2 {
+    fn places(&self) -> Places {
+        Places { pcsc_socket: self.pcscd.socket().to_str().unwrap().into(), token_dir: "/nowhere".into() }
+    }
+
+    fn recipient(&self) -> Recipient {
+        self.recipient.clone()
+    }
+
+    fn stranger(&self) -> Recipient {
+        let elsewhere = Folder::new().token();
+        Recipient {
+            serial: "fido-00000000".into(),
+            slot: STANDARD.encode([7; 48]),
+            public_key: elsewhere.public_key,
+            ..self.recipient()
+        }
+    }
+
+    /// It was reset, and enrolled anew.
+    fn replace_key(&mut self) {
+        for id in self.card.fido_credentials() {
+            assert!(self.card.delete_fido_credential(&id));
+        }
+        self.recipient = Self::enrolled(&self.card);
     }
 
     fn opens(&self) -> (&'static str, Option<&'static str>) {

@@ -54,17 +54,29 @@ enum Back {
 #[derive(Debug, Clone, Copy)]
 struct Kept {
     name: &'static str,
+    /// The kind of token that opens its record.
+    kind: &'static str,
     /// The words of `signet` that bring it there.
     words: &'static [&'static str],
     /// Touches that a use needs.
     touches: usize,
 }
 
-const SEALED: Kept = Kept { name: "sealed", words: &[], touches: 1 };
-const IN_TOKEN: Kept =
-    Kept { name: "in the token", words: &["embed", "root", "--no-access-code"], touches: 1 };
-const WITH_CODE: Kept =
-    Kept { name: "in the token, access code", words: &["embed", "root", "--access-code"], touches: 2 };
+const SEALED: Kept = Kept { name: "sealed", kind: "yubikey-piv", words: &[], touches: 1 };
+const IN_TOKEN: Kept = Kept { name: "in the token", words: &["embed", "root", "--no-access-code"], ..SEALED };
+const WITH_CODE: Kept = Kept {
+    name: "in the token, access code",
+    words: &["embed", "root", "--access-code"],
+    touches: 2,
+    ..SEALED
+};
+const APPROVED: Kept = Kept {
+    name: "sealed, approved",
+    words: &["factor", "add", "fido2", "--key", "root"],
+    touches: 2,
+    ..SEALED
+};
+const BY_FIDO2: Kept = Kept { name: "sealed to an authenticator", kind: "fido2", ..SEALED };
 
 /// What came of the pull-outs.
 #[derive(Debug, Default)]
@@ -99,9 +111,11 @@ impl Lane {
     fn new(kept: Kept) -> Self {
         let pcscd = Pcscd::start();
         let card = Card::insert(&pcscd, Profile::v5_7_1());
-        let signet =
-            Signet::start(&Setup { kinds: &["yubikey-piv"], pcscd: Some(&pcscd), ..Setup::default() });
-        for (kind, answer) in [("new-pin", PIN), ("new-puk", "87654321"), ("pin", PIN), ("confirm", "yes")] {
+        let signet = Signet::start(&Setup { kinds: &[kept.kind], pcscd: Some(&pcscd), ..Setup::default() });
+        card.set_fido_pin(Some(PIN));
+        for (kind, answer) in
+            [("new-pin", PIN), ("new-puk", "87654321"), ("pin", PIN), ("fido-pin", PIN), ("confirm", "yes")]
+        {
             signet.answer(kind, &[answer]);
         }
         let _ = signet.run(&["init", "--yes"]).ok();
@@ -136,7 +150,7 @@ impl Lane {
     fn is_sound(&self, case: &str) {
         assert!(!self.card.pin_is_verified(), "{case}: a verified pin was left behind");
         let locked = !self.card.has_oath_code() || !self.card.oath_is_unlocked();
-        assert!(locked, "{case}: an applet was left open");
+        assert!(locked && !self.card.has_fido_token(), "{case}: an applet was left open");
         assert!(
             comes_true(|| children_of(self.agent, "signet-signer").is_empty()),
             "{case}: a signer is left"
@@ -266,6 +280,16 @@ fn a_token_that_holds_the_key() {
 #[test]
 fn a_token_that_holds_the_key_behind_an_access_code() {
     pulled_out(WITH_CODE);
+}
+
+#[test]
+fn a_token_that_approves() {
+    pulled_out(APPROVED);
+}
+
+#[test]
+fn an_authenticator_that_opens_the_record() {
+    pulled_out(BY_FIDO2);
 }
 
 /// The control: what these tests count as a touch is counted where there was one, and nowhere else.

@@ -68,6 +68,13 @@ impl Lines {
         }
     }
 
+    /// Whether the other end is closed.
+    fn is_hung_up(&self) -> bool {
+        let mut fds = [PollFd::new(&self.input, PollFlags::empty())];
+        rustix::event::poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok()
+            && fds.iter().any(|fd| fd.revents().intersects(PollFlags::HUP | PollFlags::ERR))
+    }
+
     /// Returns when there is something to read, refuses when time is up.
     fn wait(&self, until: Instant) -> Result<(), Refusal> {
         loop {
@@ -116,6 +123,7 @@ impl Conversation {
         let again = match &order.act {
             EnrolAct::List => "signet token list".to_owned(),
             EnrolAct::Enrol { .. } => "signet token enrol".to_owned(),
+            EnrolAct::Credential { key, .. } => format!("signet factor add fido2 --key {key}"),
             EnrolAct::Info { serial } => format!("signet token info {serial}"),
             EnrolAct::Pin { serial } => format!("signet token pin {serial}"),
             EnrolAct::Unblock { serial } => format!("signet token unblock {serial}"),
@@ -135,6 +143,26 @@ impl Conversation {
     /// Says that the next call may block on the card.
     pub(crate) fn waiting(&self, tokens: &[TokenName]) -> Result<(), Refusal> {
         say(&Event::Waiting { what: WaitingFor::Card, tokens: tokens.to_vec() })
+    }
+
+    /// Says that the authenticator waits for a touch, which of how many.
+    pub(crate) fn touch(&self, n: u32, of: u32, token: &TokenName, seconds: u32) -> Result<(), Refusal> {
+        say(&Event::Touch { n, of, token: token.clone(), seconds })
+    }
+
+    /// Says that the touch is over, given or not.
+    pub(crate) fn touched(&self) -> Result<(), Refusal> {
+        say(&Event::Touched)
+    }
+
+    /// When the act must be over.
+    pub(crate) fn until(&self) -> Instant {
+        self.until
+    }
+
+    /// Whether nobody can answer any more.
+    pub(crate) fn is_hung_up(&self) -> bool {
+        self.lines.is_hung_up()
     }
 
     /// Asks, and gives the answer as it was typed.

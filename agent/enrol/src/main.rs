@@ -6,7 +6,9 @@
 //! ends with the process: the `yubikey` crate keeps the last PIN in a buffer that it never wipes,
 //! and logs it at `trace`, so no logger is installed and the levels are compiled away.
 
+mod authenticator;
 mod conversation;
+mod credential;
 mod harden;
 mod kind;
 

@@ -367,7 +367,11 @@ fn complete(act: &Act) -> bool {
             Event::Outcome(outcome) => {
                 return matches!(outcome, signet_protocol::child::Outcome::Managed(_));
             }
-            Event::Waiting { .. } | Event::Touch { .. } | Event::Touched | Event::Store { .. } => {}
+            Event::Waiting { .. }
+            | Event::Touch { .. }
+            | Event::Touched
+            | Event::Store { .. }
+            | Event::Approved(_) => {}
         }
     }
     panic!("no outcome")
@@ -382,7 +386,11 @@ fn a_swapped_token_never_gets_the_pin() {
     let asked = loop {
         match running.next().unwrap() {
             Event::Prompt(asked) => break asked,
-            Event::Waiting { .. } | Event::Touch { .. } | Event::Touched | Event::Store { .. } => {}
+            Event::Waiting { .. }
+            | Event::Touch { .. }
+            | Event::Touched
+            | Event::Store { .. }
+            | Event::Approved(_) => {}
             Event::Outcome(outcome) => panic!("{outcome:?}"),
         }
     };

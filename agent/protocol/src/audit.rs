@@ -7,6 +7,8 @@ mod chain;
 
 pub use chain::{Finding, HeadCheck, Kind, Report, verify};
 
+use crate::approval::Proof;
+use crate::record::Factor;
 use serde::{Deserialize, Serialize};
 
 /// What stands before the hash in a line.
@@ -48,7 +50,7 @@ pub struct Facts {
     pub region: Option<String>,
     /// Host.
     pub host: Option<String>,
-    /// Hex SHA-256 of the canonical request.
+    /// Hex SHA-256 of the canonical request; for an act on a key, of the message as it was sent.
     pub request_sha256: Option<String>,
     /// Caller's uid.
     pub uid: Option<u32>,
@@ -70,6 +72,13 @@ pub struct Facts {
     pub token_label: Option<String>,
     /// Factors that were checked.
     pub factors: Option<Vec<String>>,
+    /// That a FIDO2 factor was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
+    /// The FIDO2 factors of the key from here on, where the act has set them: by them later proofs are
+    /// checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enrolled: Option<Vec<Factor>>,
     /// `signed`, `done`, `refused`, …
     pub result: Option<String>,
     /// Code of the refusal.

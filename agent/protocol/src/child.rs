@@ -10,8 +10,8 @@ mod event;
 mod order;
 
 pub use enrol::{EnrolAct, EnrolOrder, Managed, Seen, Token};
-pub use event::{ChildAnswer, ChildStored, CodeFate, Event, Outcome, Prompt, WaitingFor};
-pub use order::{Act, Order, Seed, Sibling, TotpGate};
+pub use event::{ChildAnswer, ChildKept, ChildStored, CodeFate, Event, Outcome, Prompt, WaitingFor};
+pub use order::{Act, ApprovalGate, Order, Seed, Sibling, TotpGate};
 
 use serde::{Deserialize, Serialize};
 

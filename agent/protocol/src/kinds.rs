@@ -34,6 +34,11 @@ pub const KINDS: &[Kind] = &[
         warning: None,
     },
     Kind {
+        name: "fido2",
+        guarantees: Guarantees { touch: true, pin: true, non_exportable: true },
+        warning: None,
+    },
+    Kind {
         name: "software",
         guarantees: Guarantees { touch: false, pin: true, non_exportable: false },
         warning: Some(

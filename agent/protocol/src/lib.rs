@@ -10,12 +10,14 @@
 //! - [`kinds`]: the table of kinds of token and what each guarantees
 //! - [`record`]: the metadata stanza of a sealed record
 //! - [`rule`]: the shape of a policy rule
+//! - [`approval`]: what a person approves with a FIDO2 authenticator, and the proof of it
 //! - [`audit`]: the line of the audit log and the check of its chain
 //! - [`refusal`]: the stable codes, their exits, and what a refusal tells the person
 
 #![forbid(unsafe_code)]
 
 pub mod api;
+pub mod approval;
 pub mod audit;
 pub mod child;
 pub mod kinds;

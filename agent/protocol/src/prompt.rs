@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 pub enum PromptKind {
     /// The token's PIN.
     Pin,
+    /// The PIN of a FIDO2 authenticator.
+    FidoPin,
     /// A new PIN, asked twice by the cli.
     NewPin,
     /// A new PUK, asked twice by the cli.
@@ -40,6 +42,7 @@ impl PromptKind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Pin => "pin",
+            Self::FidoPin => "fido-pin",
             Self::NewPin => "new-pin",
             Self::NewPuk => "new-puk",
             Self::Puk => "puk",

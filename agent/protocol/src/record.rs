@@ -39,11 +39,12 @@ pub enum Partition {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipient {
-    /// Kind of token, a row of the signer's table: `yubikey-piv`, `software`.
+    /// Kind of token, a row of the signer's table: `yubikey-piv`, `fido2`, `software`.
     pub kind: String,
-    /// Serial, decimal for YubiKeys, `soft-` and 8 hex digits for software.
+    /// Serial, decimal for YubiKeys, `fido-` or `soft-` and 8 hex digits for others.
     pub serial: String,
-    /// Slot, hex for PIV (`95`); empty where a kind has none.
+    /// What names the key on the token: the slot, in hex, for PIV (`95`); the credential id, in base64, for
+    /// FIDO2; empty where a kind has but one.
     pub slot: String,
     /// The public key: base64 of the 65-byte uncompressed P-256 point (SEC 1, 2.3.3).
     pub public_key: String,
@@ -86,6 +87,40 @@ pub struct Factor {
     pub label: String,
     /// RFC 3339 UTC.
     pub created: String,
+    /// The credential of a `fido2` factor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<Credential>,
+}
+
+/// What is kept of a FIDO2 credential: everything by which its assertions are checked (WebAuthn level 2,
+/// 6.1 and 7.2), and nothing that is secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Credential {
+    /// Credential id: base64.
+    pub id: String,
+    /// How it signs.
+    pub algorithm: Algorithm,
+    /// Its public key: base64 of the 65-byte uncompressed P-256 point, or of the 32 bytes of Ed25519.
+    pub public_key: String,
+    /// Model of the authenticator: 32 hex digits.
+    pub aaguid: String,
+    /// How it can be reached, in its own words: `usb`, `nfc`.
+    pub transports: Vec<String>,
+    /// Whether each assertion must say that the person was verified, by PIN or biometry.
+    pub user_verification: bool,
+    /// Its signature counter when it was enrolled; null for an authenticator whose counter is always zero.
+    pub counter: Option<u32>,
+}
+
+/// Signature algorithms of credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Algorithm {
+    /// ECDSA on P-256 with SHA-256 (COSE -7).
+    Es256,
+    /// Ed25519 (COSE -8).
+    EdDsa,
 }
 
 /// Kinds of second factor.
@@ -94,6 +129,8 @@ pub struct Factor {
 pub enum FactorKind {
     /// RFC 6238, SHA-1, 30 s, 6 digits; the seed is in the sealed payload.
     Totp,
+    /// A FIDO2 authenticator that approves the request; any one of a key's will do.
+    Fido2,
 }
 
 impl FactorKind {
@@ -102,7 +139,16 @@ impl FactorKind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Totp => "totp",
+            Self::Fido2 => "fido2",
         }
+    }
+}
+
+impl Metadata {
+    /// Whether the key has a factor of a kind.
+    #[must_use]
+    pub fn has(&self, kind: FactorKind) -> bool {
+        self.factors.iter().any(|factor| factor.kind == kind)
     }
 }
 
@@ -142,6 +188,9 @@ pub struct Metadata {
     /// Hex SHA-256 of the previous generation's header; null in the first.
     pub previous: Option<String>,
 }
+
+/// Most factors of one key.
+pub const MAX_FACTORS: usize = 8;
 
 /// The sealed payload: the only place where the secret stands. Not `Debug`, not `Clone`.
 ///

@@ -4,6 +4,7 @@
 //! typed is kept in memory that is wiped, and no longer than the use.
 
 use crate::conversation::{Conversation, Question, Typed};
+use crate::factor::fido2::Approver;
 use crate::factor::{seed, totp};
 use crate::job::{Job, disagree, has_totp};
 use crate::payload::Payload;
@@ -22,6 +23,8 @@ const WAIT: &str = "sleep 30";
 pub struct Answers {
     /// PIN or passphrase, where the token wants one.
     pub secret: Option<Typed>,
+    /// PIN of the authenticator that approves, where it wants one.
+    pub approver: Option<Typed>,
     /// A new seed, where one was wanted.
     pub seed: Option<seed::Text>,
     /// The key's secret, where it was wanted.
@@ -33,16 +36,26 @@ pub struct Answers {
 }
 
 impl Answers {
-    /// Asks for what the token and the job want, in this order: PIN, code, new seed, key, consent.
+    /// Asks for what the token, the approver and the job want, in this order: PIN, code, PIN of the
+    /// authenticator, new seed, key, consent.
     ///
     /// # Errors
     /// `interrupted` when the person cancels; `factor_failed` where a new seed was not confirmed.
-    pub fn ask(job: &Job, asks: &Asks, token: &TokenName, talk: &mut Conversation) -> Result<Self, Refusal> {
-        let secret = secret(asks, token, talk)?;
-        let mut answers = Self { secret, seed: None, key: None, code: None, confirmed: None };
+    pub fn ask(
+        job: &Job,
+        (asks, token): (&Asks, &TokenName),
+        approver: Option<&Approver<'_>>,
+        talk: &mut Conversation,
+    ) -> Result<Self, Refusal> {
+        let pin = secret(asks, token, talk)?;
+        let mut answers =
+            Self { secret: pin, approver: None, seed: None, key: None, code: None, confirmed: None };
         if job.totp.is_some() {
             let code = talk.ask(question(PromptKind::Totp, None))?;
             answers.code = Some((code, seconds()));
+        }
+        if let Some(approver) = approver {
+            answers.approver = secret(&approver.asks, approver.name(), talk)?;
         }
         if job.wants_seed() {
             let seed = seed::typed(&talk.ask(question(PromptKind::TotpSeed, None))?)?;

@@ -1,5 +1,5 @@
 //! The signer's half of the conversation: events and prompts out, sealed answers in, and the word that a
-//! generation is durable; one JSON line each (`signet_protocol::child`).
+//! counter or a generation is durable; one JSON line each (`signet_protocol::child`).
 //!
 //! Promises: each question has a number and a one-time key of its own, and an answer opens only for
 //! that question, this use, and the request the person saw. An answer in the clear stands in memory
@@ -15,8 +15,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signet_envelope::hpke::OneTimeKey;
 use signet_envelope::{Secret, sha256};
 use signet_protocol::PromptKind;
+use signet_protocol::approval::Proof;
 use signet_protocol::child::{
-    ChildAnswer, ChildStored, CodeFate, Event, Order, Outcome, Prompt, TokenName, WaitingFor,
+    ChildAnswer, ChildKept, ChildStored, CodeFate, Event, Order, Outcome, Prompt, TokenName, WaitingFor,
 };
 use signet_protocol::prompt::{answer_info, subject_input};
 use signet_protocol::refusal::{Code, Refusal};
@@ -25,6 +26,7 @@ use std::fs::File;
 use std::io::{self, Read, Write as _};
 use std::ops::Deref;
 use std::os::fd::AsFd as _;
+use std::time::{Duration, Instant};
 
 /// Cap on the order: a record and a request of 64 KiB each, as base64 and as JSON in JSON, and some
 /// dozens of other records of usual size.
@@ -149,6 +151,7 @@ fn write(event: &Event) -> io::Result<()> {
 pub struct Conversation {
     use_id: String,
     subject: [u8; 32],
+    until: Instant,
     asked: u32,
     /// Touches so far, and how many there will be.
     touches: Cell<(u32, u32)>,
@@ -160,7 +163,14 @@ impl Conversation {
     #[must_use]
     pub fn new(order: &Order, input: Input) -> Self {
         let subject = sha256(&subject_input(&order.key, order.request.as_bytes()));
-        Self { use_id: order.use_id.clone(), subject, asked: 0, touches: Cell::new((0, 0)), input }
+        let until = Instant::now() + Duration::from_millis(order.deadline_ms);
+        Self { use_id: order.use_id.clone(), subject, until, asked: 0, touches: Cell::new((0, 0)), input }
+    }
+
+    /// When the use must be over.
+    #[must_use]
+    pub const fn until(&self) -> Instant {
+        self.until
     }
 
     /// Says that the next call may block, and on what.
@@ -216,6 +226,18 @@ impl Conversation {
         let sealed = STANDARD.decode(answer.sealed.ok_or_else(cancelled)?).map_err(|_| foreign_answer())?;
         let info = answer_info(&self.use_id, number, kind, &self.subject);
         key.open(&info, &sealed).map(Typed).map_err(|_| foreign_answer())
+    }
+
+    /// Tells of an approval that was checked, and waits until its counter is durable.
+    ///
+    /// # Errors
+    /// `interrupted` when the agent goes, which it does where the approval does not hold; `internal` for
+    /// another answer.
+    pub fn approved(&mut self, proof: Proof, counter: u32) -> Result<(), Refusal> {
+        self.say(&Event::Approved(proof))?;
+        let line = self.input.line(ANSWER_LIMIT).map_err(|_| foreign_answer())?.ok_or_else(cancelled)?;
+        let ChildKept { kept } = serde_json::from_slice(&line).map_err(|_| foreign_answer())?;
+        if kept == counter { Ok(()) } else { Err(foreign_answer()) }
     }
 
     /// Hands over a generation that must be durable, and waits until it is.

@@ -1,13 +1,15 @@
 //! The one path of a use, from the order to the outcome, on one page.
 //!
-//! Check the order; find a token without side effects, and glance at those that are to be written; ask
-//! for everything; then, with all answers in hand, let the token open the record where that is needed;
-//! check the code; let the token answer; do the work. Guard clauses only: whatever goes wrong ends the
-//! use with a refusal, and nothing is signed.
+//! Check the order; find a token, and an authenticator that approves where one is due, without side effects,
+//! and glance at the tokens that are to be written; ask for everything; then, with all answers in hand, have
+//! the order approved; let the token open the record where that is needed; check the code; let the token
+//! answer; do the work. Guard clauses only: whatever goes wrong ends the use with a refusal, and nothing is
+//! signed.
 
 use crate::answers::{Answers, seconds};
 use crate::conversation::Conversation;
 use crate::embed;
+use crate::factor::fido2::Approver;
 use crate::job::{Job, Work, check_date, disagree};
 use crate::payload::Payload;
 use crate::token::{self, Candidate, Computed};
@@ -54,8 +56,12 @@ fn course(
         Work::Embed(embed) => embed::glance(embed, talk)?,
         Work::Sign(_) | Work::Open | Work::Verify | Work::Reseal(_) => Vec::new(),
     };
-    let answers = Answers::ask(&job, &asks, &token, talk)?;
-    talk.expect_touches(found.token.touches() + job.further_touches());
+    let approver = Approver::find(&job, patience, talk)?;
+    let answers = Answers::ask(&job, (&asks, &token), approver.as_ref(), talk)?;
+    talk.expect_touches(found.token.touches() + job.further_touches() + u32::from(approver.is_some()));
+    if let Some(approver) = &approver {
+        approver.approve(order.approval.as_ref(), answers.approver.as_ref(), talk)?;
+    }
     let payload = match &answers.secret {
         Some(secret) => Some(found.open(&job, secret, talk)?),
         None => None,

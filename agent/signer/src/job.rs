@@ -9,8 +9,9 @@ use crate::embed::Embed;
 use crate::reseal::Reseal;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use signet_envelope::{Error, PublicKey, Record, hex};
+use signet_envelope::{Error, PublicKey, Record, hex, sha256};
 use signet_protocol::api::{SignRequest, UseAct, UseRequest};
+use signet_protocol::approval::Approval;
 use signet_protocol::child::{Act, Order, Seed, TotpGate};
 use signet_protocol::record::{Custody, FactorKind, Metadata, Recipient, is_key_name};
 use signet_protocol::refusal::{Code, Refusal};
@@ -28,6 +29,8 @@ pub struct Job {
     pub metadata: Metadata,
     /// The gate of the TOTP factor, where a code is asked for.
     pub totp: Option<TotpGate>,
+    /// The exact text that is to be approved, where the key has factors that approve.
+    pub approval: Option<String>,
     /// The work itself.
     pub work: Work,
 }
@@ -106,7 +109,8 @@ impl Job {
                 (Work::Reseal(Box::new(reseal)), *totp)
             }
         };
-        Ok(Self { record, metadata, totp, work })
+        let approval = approval(&metadata, order, &request, &work)?;
+        Ok(Self { record, metadata, totp, approval, work })
     }
 
     /// Whether a new seed is asked for.
@@ -183,12 +187,50 @@ fn require_gate(metadata: &Metadata, gate: Option<TotpGate>) -> Result<(), Refus
     if has_totp(metadata) == gate.is_some() { Ok(()) } else { Err(disagree("whether a code is needed")) }
 }
 
+/// The order that is to be approved, in words of its own but for the place in the log, which only the agent
+/// knows. A key with the factor is never used without an approval; one that is only now taken in, or that
+/// proves itself, is not used.
+fn approval(
+    metadata: &Metadata,
+    order: &Order,
+    request: &UseRequest,
+    work: &Work,
+) -> Result<Option<String>, Refusal> {
+    let is_due = match work {
+        Work::Sign(_) | Work::Reseal(_) | Work::Embed(_) => metadata.has(FactorKind::Fido2),
+        Work::Open => metadata.has(FactorKind::Fido2) && matches!(request.act, UseAct::Remove {}),
+        Work::Verify => false,
+    };
+    let Some(gate) = &order.approval else {
+        return if is_due { Err(disagree("whether an approval is needed")) } else { Ok(None) };
+    };
+    let prepared = match work {
+        Work::Sign(prepared) => Some(prepared),
+        Work::Open | Work::Verify | Work::Reseal(_) | Work::Embed(_) => None,
+    };
+    if !is_due || prepared.is_some_and(|prepared| prepared.action() != gate.action) {
+        return Err(disagree("what is to be approved"));
+    }
+    let message = || hex(&sha256(order.request.as_bytes()));
+    let approval = Approval {
+        version: VERSION,
+        key: order.key.clone(),
+        access_key_id: metadata.access_key_id.clone(),
+        action: gate.action.clone(),
+        scope: prepared.map(|prepared| prepared.scope().to_owned()),
+        request_sha256: prepared.map_or_else(message, |prepared| prepared.canonical_sha256_hex()),
+        reason: request.reason.clone(),
+        time: gate.time.clone(),
+        seq: gate.seq,
+    };
+    let text = signet_fido::order::text(&approval);
+    Ok(Some(text.ok_or_else(|| disagree("how an approval is written"))?))
+}
+
 /// Whether the key has the TOTP factor.
 #[must_use]
 pub fn has_totp(metadata: &Metadata) -> bool {
-    metadata.factors.iter().any(|factor| match factor.kind {
-        FactorKind::Totp => true,
-    })
+    metadata.has(FactorKind::Totp)
 }
 
 /// The public key of a recipient.

@@ -22,6 +22,7 @@
 //! - [`token`]: the one joint behind which all kinds of token stand
 //! - [`factor`]: second factors that are checked here
 //! - [`payload`]: what was sealed, in memory that is wiped
+//! - [`authenticator`]: FIDO2 authenticators, found and made to sign
 //! - [`access_code`]: the codes of applets that hold keys
 //! - [`reseal`]: a new generation of a record
 //! - [`embed`]: a key written into tokens, and the generations that this takes
@@ -29,6 +30,7 @@
 
 pub mod access_code;
 pub mod answers;
+pub mod authenticator;
 pub mod conversation;
 pub mod course;
 pub mod embed;

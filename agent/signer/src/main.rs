@@ -1,7 +1,8 @@
 //! `signet-signer`: starts, reads its order, runs one use beside a clock, tells the outcome, ends.
 //!
 //! The use runs on a thread of its own, because a call into the PC/SC library blocks and cannot be
-//! cancelled: this thread ends the process when the time is over or the agent has gone.
+//! cancelled: this thread ends the process when the time is over or the agent has gone, a moment after
+//! the use could have ended by itself.
 
 #![forbid(unsafe_code)]
 
@@ -16,6 +17,9 @@ use std::time::{Duration, Instant};
 
 /// How often the main thread looks whether the agent is still there.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// How long a use may take to let go of an authenticator when the time is over or nobody listens any more.
+const LET_GO: Duration = Duration::from_millis(300);
 
 /// Stack of the thread of the use: small, because all of it is locked into memory.
 const STACK: usize = 512 * 1024;
@@ -65,14 +69,19 @@ fn wait(told: &mpsc::Receiver<Outcome>, deadline: Instant) -> Outcome {
                 return refused(Refusal::bare(Code::Internal, "the use ended without an outcome"));
             }
             Err(RecvTimeoutError::Timeout) if left.is_zero() => {
-                return refused(Refusal::bare(Code::Timeout, "the time for this use is over"));
+                return last_word(told, Refusal::bare(Code::Timeout, "the time for this use is over"));
             }
             Err(RecvTimeoutError::Timeout) if conversation::is_hung_up() => {
-                return refused(Refusal::bare(Code::Interrupted, "the use was cancelled"));
+                return last_word(told, Refusal::bare(Code::Interrupted, "the use was cancelled"));
             }
             Err(RecvTimeoutError::Timeout) => {}
         }
     }
+}
+
+/// A use that ends by itself says more than the clock.
+fn last_word(told: &mpsc::Receiver<Outcome>, otherwise: Refusal) -> Outcome {
+    told.recv_timeout(LET_GO).unwrap_or_else(|_| refused(otherwise))
 }
 
 fn refused(refusal: Refusal) -> Outcome {

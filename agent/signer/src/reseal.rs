@@ -11,7 +11,7 @@ use crate::payload::{Payload, to_bytes};
 use signet_envelope::{PublicKey, Record, hex, seal};
 use signet_protocol::api::UseAct;
 use signet_protocol::child::Seed;
-use signet_protocol::record::{self, Custody, FactorKind, Metadata};
+use signet_protocol::record::{self, Custody, Factor, FactorKind, Metadata};
 use signet_protocol::refusal::{Code, Refusal};
 
 /// A checked order for a new generation.
@@ -118,6 +118,16 @@ fn expect(expected: &mut Metadata, new: &Metadata, asked: &UseAct) -> Result<See
                 .filter(|factor| factor.label == *label && matches!(factor.kind, FactorKind::Totp));
             expected.factors.push(added.ok_or_else(|| disagree("which factor is added"))?.clone());
             Ok(Seed::Ask)
+        }
+        UseAct::AddFido2 { label, credential } => {
+            let is_the_one = |factor: &&Factor| {
+                factor.label == *label
+                    && factor.kind == FactorKind::Fido2
+                    && factor.credential.as_ref() == Some(credential)
+            };
+            let added = new.factors.last().filter(is_the_one);
+            expected.factors.push(added.ok_or_else(|| disagree("which factor is added"))?.clone());
+            Ok(Seed::Keep)
         }
         UseAct::RemoveFactor { id } => {
             expected.factors.retain(|factor| factor.id != *id);

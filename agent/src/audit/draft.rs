@@ -2,10 +2,13 @@
 
 use crate::clock;
 use signet_protocol::audit::{Entry, Facts, Phase};
+use signet_protocol::record::Factor;
 use time::OffsetDateTime;
 
 /// Longest text of an entry, in characters: callers choose some of them.
 const LONGEST: usize = 1024;
+/// Acts that set the factors of a key.
+const SETS_FACTORS: [&str; 4] = ["signet:Add", "signet:Restore", "signet:AddFactor", "signet:RemoveFactor"];
 
 /// An entry without number and chain. Unknown is `None`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,10 +30,17 @@ impl Draft {
         Self { id: id.to_owned(), time, phase, facts: Facts::default() }
     }
 
-    /// What the log keeps of an intent that has no outcome.
-    pub(super) fn unfinished(intent: Entry, time: OffsetDateTime) -> Self {
+    /// What the log keeps of an intent that has no outcome; with the key's FIDO2 factors as they are now, where
+    /// it may have set them.
+    pub(super) fn unfinished(
+        intent: Entry,
+        enrolled: impl Fn(&str) -> Option<Vec<Factor>>,
+        time: OffsetDateTime,
+    ) -> Self {
+        let sets = matches!(intent.facts.action.as_deref(), Some(action) if SETS_FACTORS.contains(&action));
+        let enrolled = intent.facts.key.as_deref().filter(|_| sets).and_then(enrolled);
         let result = Some("unfinished".to_owned());
-        let facts = Facts { pid: None, exe: None, reason: None, result, ..intent.facts };
+        let facts = Facts { pid: None, exe: None, reason: None, result, enrolled, ..intent.facts };
         Self { facts, ..Self::new(Phase::Recovered, &intent.id, time) }
     }
 
@@ -64,6 +74,9 @@ fn texts(facts: &mut Facts) -> [&mut Option<String>; 18] {
         token,
         token_label,
         factors: _,
+        // bounded by the records and the orders that they come from
+        proof: _,
+        enrolled: _,
         result,
         code,
         session_key_id,

@@ -26,7 +26,8 @@ use crate::config::Anchor;
 use crate::disk::{Dir, DiskError};
 use anchor::Copies;
 use signet_protocol::api::Head;
-use signet_protocol::audit::{GENESIS, Link, Phase};
+use signet_protocol::audit::{Entry, GENESIS, Link, Phase};
+use signet_protocol::record::Factor;
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -35,13 +36,13 @@ use time::OffsetDateTime;
 /// Length after which a new file is begun.
 const FILE_LENGTH: u64 = 8 * 1024 * 1024;
 
-/// What was found, and noted, at start.
+/// What was found at start.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Recovery {
     /// Bytes of a torn last line that were cut.
     pub cut: u64,
-    /// Ids of uses that have an intent and no outcome.
-    pub unfinished: Vec<String>,
+    /// Intents that have no outcome, to be noted.
+    pub unfinished: Vec<Entry>,
 }
 
 /// The log.
@@ -61,7 +62,7 @@ pub struct Log {
 
 impl Log {
     /// Opens the log in a directory, makes it where there is none, checks its end, cuts a torn last
-    /// line and notes what a killed agent has left open.
+    /// line and tells what a killed agent has left open.
     ///
     /// # Errors
     /// [`AuditError::Damaged`] when its end is not the one that was written, or is behind a head that
@@ -77,17 +78,30 @@ impl Log {
         let (seq, hash) = last.map_or((0, GENESIS.to_owned()), |link| (link.seq, link.hash.clone()));
         let (torn, number, length) = (found.torn > 0, found.number, found.length);
         let mut log = Self { dir, file: found.file, number, length, torn, seq, hash, copies };
-        let unfinished = found.unfinished.iter().map(|intent| intent.id.clone()).collect();
-        let recovery = Recovery { cut: found.torn, unfinished };
+        let recovery = Recovery { cut: found.torn, unfinished: found.unfinished };
         if torn {
             let mut note = Draft::new(Phase::Recovered, "start", now);
             note.facts.result = Some(format!("cut {} bytes of a torn last line", found.torn));
             log.append(note)?;
         }
-        for intent in found.unfinished {
-            log.append(Draft::unfinished(intent, now))?;
-        }
         Ok((log, recovery))
+    }
+
+    /// Notes what a killed agent has left open, once it is clear what came of it. `enrolled` knows the FIDO2
+    /// factors of a key that is there.
+    ///
+    /// # Errors
+    /// As [`Log::append`].
+    pub fn note_unfinished(
+        &mut self,
+        intents: Vec<Entry>,
+        enrolled: impl Fn(&str) -> Option<Vec<Factor>>,
+        now: OffsetDateTime,
+    ) -> Result<(), AuditError> {
+        for intent in intents {
+            self.append(Draft::unfinished(intent, &enrolled, now))?;
+        }
+        Ok(())
     }
 
     /// Adds an entry; it is durable, and its head copied, when this returns its number.

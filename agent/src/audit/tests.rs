@@ -27,7 +27,9 @@ impl House {
     }
 
     fn open(&self) -> Result<(Log, Recovery), AuditError> {
-        Log::open(&self.dir(), &self.anchor, clock::now())
+        let (mut log, recovery) = Log::open(&self.dir(), &self.anchor, clock::now())?;
+        log.note_unfinished(recovery.unfinished.clone(), |_| Some(Vec::new()), clock::now())?;
+        Ok((log, recovery))
     }
 
     fn log(&self) -> Log {
@@ -168,12 +170,28 @@ fn an_intent_without_an_outcome_is_noted_once() {
     }
     drop(log);
     let (log, recovery) = house.open().unwrap();
-    assert_eq!(recovery.unfinished, ["killed"]);
+    assert_eq!(recovery.unfinished.iter().map(|intent| intent.id.as_str()).collect::<Vec<_>>(), ["killed"]);
     let last = entries(&log).pop().unwrap();
     assert_eq!((last.phase, last.id.as_str()), (Phase::Recovered, "killed"));
-    assert_eq!(last.facts.result.as_deref(), Some("unfinished"));
+    assert_eq!((last.facts.result.as_deref(), last.facts.enrolled), (Some("unfinished"), None));
     drop(log);
     assert_eq!(house.open().unwrap().1, Recovery::default());
+}
+
+#[test]
+fn an_act_that_may_have_set_factors_is_noted_with_those_that_are_there() {
+    let house = House::new();
+    let mut log = house.log();
+    for action in ["signet:AddFactor", "sts:GetCallerIdentity"] {
+        let mut intent = Draft::new(Phase::Intent, action, clock::now());
+        intent.facts.action = Some(action.to_owned());
+        intent.facts.key = Some("prod".to_owned());
+        log.append(intent).unwrap();
+    }
+    drop(log);
+    let (log, _) = house.open().unwrap();
+    let noted: Vec<_> = entries(&log).split_off(2).into_iter().map(|entry| entry.facts.enrolled).collect();
+    assert_eq!(noted, [Some(Vec::new()), None]);
 }
 
 #[test]

@@ -61,7 +61,7 @@ fn a_value_out_of_range_is_named_with_its_line_and_key() {
         ("[limits]\nconnections = 0", "limits.connections"),
         ("[limits]\n\nuse = \"5m\"", "agent.toml:3: limits.use: must be a time from 1s to 120s"),
         ("token.pcsc_socket = \"run/pcscd\"", "token.pcsc_socket"),
-        ("token.kinds = []", "token.kinds: must be one or more of yubikey-piv, software, each once"),
+        ("token.kinds = []", "token.kinds: must be one or more of yubikey-piv, fido2, software, each once"),
         ("token.kinds = [\"yubikey\"]", "token.kinds"),
         ("token.kinds = [\"software\", \"software\"]", "token.kinds"),
         ("[aws]\nextra_hosts = [\n\"127.0.0.1:1\",\n\"10.0.0.1:4566\"]", "agent.toml:4: aws.extra_hosts"),

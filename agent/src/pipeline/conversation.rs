@@ -164,6 +164,11 @@ impl Line<'_> {
                             self.say(UseEvent::Touch { n, of, token, seconds })?;
                         }
                         Event::Touched => self.say(UseEvent::Touched {})?,
+                        Event::Approved(proof) => {
+                            consent.approved(&proof.factor).map_err(breached)?;
+                            let kept = keep.approve(proof)?;
+                            let _ended = child.kept(&kept).await;
+                        }
                         Event::Store { record, token, code } => {
                             consent.holds(&token, code).map_err(breached)?;
                             let stored = keep.store(&record, code)?;

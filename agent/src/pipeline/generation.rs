@@ -5,18 +5,19 @@
 
 #![forbid(unsafe_code)]
 
+mod factors;
+
 use super::task::{Embed, Task, Work};
-use crate::clock;
 use crate::vault::{StoredRecord, Vault, VaultError};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+pub(super) use factors::{add_fido2, add_totp, remove_factor};
 use signet_envelope::MAX_RECIPIENTS;
 use signet_protocol::child::{Seed, Sibling};
-use signet_protocol::record::{Custody, Factor, FactorKind, Holder, Metadata, Recipient};
+use signet_protocol::record::{Custody, Holder, Metadata, Recipient};
 use signet_protocol::rule::Part;
 use signet_protocol::{Code, Refusal, kinds};
 use std::collections::BTreeSet;
-use time::OffsetDateTime;
 
 pub(super) fn set_policy(record: StoredRecord, policy: &[Part]) -> Result<Task, Refusal> {
     check_policy(policy)?;
@@ -28,24 +29,6 @@ fn check_policy(policy: &[Part]) -> Result<(), Refusal> {
         let message = format!("the policy is refused: {}", error.message);
         Refusal::new(Code::BadRequest, message, "signet policy presets")
     })
-}
-
-pub(super) fn add_totp(record: StoredRecord, label: &str, now: OffsetDateTime) -> Result<Task, Refusal> {
-    if record.meta.factors.iter().any(|factor| factor.kind == FactorKind::Totp) {
-        let message = "the key has a totp factor already";
-        return Err(Refusal::new(Code::Unsupported, message, "signet factor list"));
-    }
-    super::task::reason(Some(label))?;
-    let (id, label, created) = ("totp-1".to_owned(), label.to_owned(), clock::rfc3339(now));
-    let factor = Factor { id, kind: FactorKind::Totp, label, created };
-    change(record, "signet:AddFactor", Seed::Ask, |meta| meta.factors.push(factor))
-}
-
-pub(super) fn remove_factor(record: StoredRecord, id: &str) -> Result<Task, Refusal> {
-    if !record.meta.factors.iter().any(|factor| factor.id == id) {
-        return Err(Refusal::new(Code::BadRequest, "the key has no such factor", "signet factor list"));
-    }
-    change(record, "signet:RemoveFactor", Seed::Drop, |meta| meta.factors.retain(|f| f.id != id))
 }
 
 /// Other tokens open the record; where the key is in tokens, those that come are written.

@@ -70,7 +70,7 @@ pub(super) fn spend(
     kept: Kept,
     draft: &mut Draft,
 ) -> Result<Spent, Refusal> {
-    let Kept { counted, stored } = kept;
+    let Kept { counted, stored, approved } = kept;
     let (token, fate) = told(&outcome);
     draft.facts.token = token.as_ref().map(|token| token.serial.clone());
     draft.facts.token_label = token.as_ref().map(|token| token.label.clone());
@@ -86,6 +86,7 @@ pub(super) fn spend(
     draft.facts.factors = Some(given.factors.iter().map(|kind| kind.name().to_owned()).collect());
     // It may have been reported lost while it was asked.
     vault.check_not_lost(&token.serial)?;
+    let enrolled = task.enrols();
     let (key, now) = (task.record.meta.name.clone(), clock::now());
     let spent = match (task.work, outcome) {
         (Work::Sign { prepared, url }, Outcome::Signed { authorization, .. }) => {
@@ -115,6 +116,9 @@ pub(super) fn spend(
         }
         (Work::Restore { next }, Outcome::Resealed { record, .. }) => {
             vault.commit_restored(&task.record, &decoded(&record)?, &next, now)?;
+            if let Some((proof, counter)) = &approved {
+                vault.approved(&key, &proof.credential, *counter)?;
+            }
             Spent::Restored
         }
         (Work::Remove, Outcome::Opened { .. }) => {
@@ -136,6 +140,7 @@ pub(super) fn spend(
             | Outcome::Refused { .. },
         ) => return Err(breached(Breach("an outcome of another act"))),
     };
+    draft.facts.enrolled = enrolled;
     // What was handed out under the old record must not outlive it.
     let _forgotten = house.sessions.forget(None, Some(&key), now);
     Ok(spent)

@@ -15,9 +15,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use signet_protocol::api::{UseAct, UseRequest};
 use signet_protocol::child::{Act, Seed, Sibling, TotpGate};
-use signet_protocol::record::{Custody, Metadata, is_key_name};
+use signet_protocol::record::{Custody, Factor, FactorKind, Metadata, is_key_name};
 use signet_protocol::{Code, Refusal};
 use signet_sigv4::Prepared;
+use std::collections::BTreeMap;
 use time::OffsetDateTime;
 
 /// Longest reason, in characters.
@@ -119,6 +120,7 @@ pub(super) fn understand(house: &House, request: &UseRequest, now: OffsetDateTim
         }
         UseAct::SetPolicy { policy } => generation::set_policy(known()?, policy),
         UseAct::AddTotp { label } => generation::add_totp(known()?, label, now),
+        UseAct::AddFido2 { label, credential } => generation::add_fido2(known()?, label, credential, now),
         UseAct::RemoveFactor { id } => generation::remove_factor(known()?, id),
         UseAct::Embed { tokens, access_code } => generation::embed(&vault, known()?, tokens, *access_code),
         UseAct::Reseal { add, drop } => generation::reseal(&vault, known()?, add, drop),
@@ -215,6 +217,36 @@ impl Task {
         }
     }
 
+    /// Its credential scope, where a request is signed.
+    pub(super) fn scope(&self) -> Option<&str> {
+        self.prepared().map(Prepared::scope)
+    }
+
+    /// Ids of the factors of which one approves.
+    pub(super) fn approvers(&self) -> Vec<String> {
+        approving(&self.record.meta).map(|factor| factor.id.clone()).collect()
+    }
+
+    /// Counters of credentials, by the factors that they belong to.
+    pub(super) fn counted(&self, counters: &BTreeMap<String, u32>) -> BTreeMap<String, u32> {
+        let of = |factor: &Factor| {
+            let counter = counters.get(&factor.credential.as_ref()?.id)?;
+            Some((factor.id.clone(), *counter))
+        };
+        approving(&self.record.meta).filter_map(of).collect()
+    }
+
+    /// The FIDO2 factors that the key has from here on, where this act sets them.
+    pub(super) fn enrols(&self) -> Option<Vec<Factor>> {
+        let of = |meta: &Metadata| approving(meta).cloned().collect::<Vec<Factor>>();
+        let before = of(&self.record.meta);
+        match &self.work {
+            Work::Add | Work::Restore { .. } => Some(before).filter(|factors| !factors.is_empty()),
+            Work::Change { next, .. } => Some(of(next)).filter(|factors| *factors != before),
+            Work::Sign { .. } | Work::Embed(_) | Work::Verify { .. } | Work::Remove => None,
+        }
+    }
+
     /// The signer's part of it.
     pub(super) fn act(&self, totp: Option<TotpGate>) -> Result<Act, Refusal> {
         Ok(match &self.work {
@@ -236,6 +268,11 @@ impl Task {
             },
         })
     }
+}
+
+/// The factors of a key that approve.
+pub fn approving(meta: &Metadata) -> impl Iterator<Item = &Factor> {
+    meta.factors.iter().filter(|factor| factor.kind == FactorKind::Fido2)
 }
 
 fn written(metadata: &Metadata) -> Result<String, Refusal> {

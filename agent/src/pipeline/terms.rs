@@ -13,8 +13,11 @@ use crate::clock;
 use crate::consent::Consent;
 use crate::peer::Peer;
 use crate::policy::{Decision, Means, Permit, Question, decide, opens_first};
+use signet_envelope::{hex, sha256};
 use signet_protocol::api::{Accepted, Explained, UseRequest};
+use signet_protocol::approval::Approval;
 use signet_protocol::child::TokenName;
+use signet_protocol::record::FactorKind;
 use signet_protocol::{Code, Refusal, VERSION, kinds};
 
 /// What policy says of a task.
@@ -71,7 +74,7 @@ pub(super) fn offered(house: &House, task: &Task, permit: &Permit) -> Result<Vec
 }
 
 /// Writes into the entry what is asked for.
-pub(super) fn describe(house: &House, task: &Task, draft: &mut Draft) {
+pub(super) fn describe(house: &House, task: &Task, body: &[u8], draft: &mut Draft) {
     let meta = &task.record.meta;
     draft.facts.access_key_id = Some(meta.access_key_id.clone());
     draft.facts.account = meta.account.clone().or_else(|| house.vault.borrow().memory(&meta.name).account);
@@ -79,8 +82,30 @@ pub(super) fn describe(house: &House, task: &Task, draft: &mut Draft) {
     if let Some(prepared) = task.prepared() {
         draft.facts.region = Some(prepared.region().to_owned());
         draft.facts.host = Some(prepared.host().to_owned());
-        draft.facts.request_sha256 = Some(prepared.canonical_sha256_hex());
     }
+    let hash = task.prepared().map(signet_sigv4::Prepared::canonical_sha256_hex);
+    draft.facts.request_sha256 = Some(hash.unwrap_or_else(|| hex(&sha256(body))));
+}
+
+/// What is to be approved, and the exact text of it: the entry that was written, at its place in the log.
+///
+/// # Errors
+/// `internal`.
+pub(super) fn to_approve(task: &Task, draft: &Draft, seq: u64) -> Result<(Approval, String), Refusal> {
+    let approval = Approval {
+        version: VERSION,
+        key: task.record.meta.name.clone(),
+        access_key_id: task.record.meta.access_key_id.clone(),
+        action: task.action.clone(),
+        scope: task.scope().map(str::to_owned),
+        request_sha256: draft.facts.request_sha256.clone().unwrap_or_default(),
+        reason: draft.facts.reason.clone(),
+        time: clock::rfc3339(draft.time),
+        seq,
+    };
+    let unwritten = || Refusal::bare(Code::Internal, "the order could not be written");
+    let text = signet_fido::order::text(&approval).ok_or_else(unwritten)?;
+    Ok((approval, text))
 }
 
 /// What the person is told before the first question.
@@ -124,6 +149,12 @@ fn warnings(task: &Task, offered: &[TokenName]) -> Vec<String> {
     match task.means() {
         Means::Holds => warnings.extend(offered.map(|holder| {
             let serial = &holder.serial;
+            if meta.has(FactorKind::Fido2) {
+                let past = "past signet and its approvals";
+                return format!(
+                    "token {serial} asks for no pin: whoever holds it can sign by touching it, {past}"
+                );
+            }
             format!("this key asks for no pin: whoever holds token {serial} can sign by touching it")
         })),
         Means::Opens => {}

@@ -10,7 +10,7 @@ use super::conversation::{Cut, Line, said};
 use super::house::{House, ended, entry};
 use super::keep::OfNoKey;
 use super::open::Asking;
-use super::{Held, UNREAD, strict, versioned};
+use super::{APPROVERS, Held, UNREAD, strict, versioned};
 use crate::audit::Draft;
 use crate::clock;
 use crate::consent::Consent;
@@ -21,6 +21,7 @@ use crate::signer::{Broken, Child, Program};
 use signet_protocol::api::{Accepted, TokenRequest, UseEvent};
 use signet_protocol::audit::Phase;
 use signet_protocol::child::{EnrolAct, EnrolOrder, Event, Managed, Outcome, Seen};
+use signet_protocol::record::{MAX_FACTORS, is_key_name};
 use signet_protocol::{Code, Refusal, VERSION};
 use std::rc::Rc;
 use std::time::Duration;
@@ -51,6 +52,7 @@ fn sort(act: &EnrolAct) -> (&'static str, Option<Claim>, bool) {
         EnrolAct::Enrol { serial, .. } => {
             ("signet:EnrolToken", serial.as_deref().map_or(Some(Claim::Any), one), true)
         }
+        EnrolAct::Credential { .. } => ("signet:MakeCredential", one(APPROVERS), true),
         EnrolAct::Pin { serial } => ("signet:ChangePin", one(serial), true),
         EnrolAct::Unblock { serial } => ("signet:UnblockPin", one(serial), true),
     }
@@ -96,8 +98,19 @@ fn permitted(
             return Err(denial.refusal);
         }
     };
-    if let EnrolAct::Enrol { serial: Some(serial), .. } = &request.act {
-        house.vault.borrow().check_not_lost(serial)?;
+    match &request.act {
+        EnrolAct::Enrol { serial: Some(serial), .. } => house.vault.borrow().check_not_lost(serial)?,
+        EnrolAct::Credential { key, exclude } => {
+            draft.facts.key = Some(key.clone());
+            if !is_key_name(key) || exclude.len() > MAX_FACTORS {
+                return Err(Refusal::new(Code::BadRequest, "that is no name of a key", "signet list"));
+            }
+        }
+        EnrolAct::List
+        | EnrolAct::Info { .. }
+        | EnrolAct::Enrol { serial: None, .. }
+        | EnrolAct::Pin { .. }
+        | EnrolAct::Unblock { .. } => {}
     }
     if changes {
         let mut begun = draft.clone();
@@ -246,7 +259,7 @@ pub(super) async fn scan(house: &House) -> Result<Option<Vec<Seen>>, Refusal> {
             Outcome::Signed { .. }
             | Outcome::Opened { .. }
             | Outcome::Resealed { .. }
-            | Outcome::Managed(Managed::Enrolled { .. } | Managed::Done),
+            | Outcome::Managed(Managed::Enrolled { .. } | Managed::Credential { .. } | Managed::Done),
         )) => Err(Refusal::bare(Code::Internal, "an outcome of another act")),
     }
 }

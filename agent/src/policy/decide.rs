@@ -151,9 +151,12 @@ pub fn decide(question: &Question<'_>, ceiling: &[Part], narrowing: Option<&Poli
 
     let rules: Vec<&Named<'_>> = ceiling_allows.into_iter().chain(file_allows).collect();
     let mut obligations = Obligations::floor(meta, means, kinds);
-    obligations.factors = meta.factors.iter().map(|factor| factor.kind).collect();
+    obligations.factors =
+        [FactorKind::Totp, FactorKind::Fido2].into_iter().filter(|kind| meta.has(*kind)).collect();
     if let Some(rule) = rules.iter().find(|rule| !has_all(&obligations.factors, &rule.rule.factors)) {
-        let hint = format!("signet factor add totp --key {}", meta.name);
+        let lacked =
+            rule.rule.factors.iter().find(|name| !has_all(&obligations.factors, std::slice::from_ref(name)));
+        let hint = format!("signet factor add {} --key {}", lacked.map_or("totp", String::as_str), meta.name);
         return lacks_factor(&rule.name, &facts, &rule.rule.factors, hint);
     }
     let names: Vec<&str> = rules.iter().map(|rule| rule.name.as_str()).collect();

@@ -1,7 +1,7 @@
 //! What a use needs of its token, and what each token of a key then guarantees.
 
 use signet_protocol::kinds::{self, Guarantees};
-use signet_protocol::record::{Custody, Holder, Metadata, Recipient};
+use signet_protocol::record::{Custody, FactorKind, Holder, Metadata, Recipient};
 
 /// What a use needs of its token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +29,7 @@ impl Means {
         }
     }
 
-    /// How many touches a use takes at most.
+    /// How many touches of its token a use takes at most.
     #[must_use]
     pub fn touches(self, meta: &Metadata) -> u32 {
         match self {
@@ -40,17 +40,18 @@ impl Means {
     }
 }
 
-/// How many touches a signature with a key takes.
+/// How many touches a signature with a key takes: those of its token, and one where it is approved first.
 #[must_use]
 pub fn signing_touches(meta: &Metadata) -> u32 {
-    match meta.custody {
+    let of_the_token = match meta.custody {
         Custody::Sealed => Means::Opens.touches(meta),
         Custody::InToken => Means::Holds.touches(meta),
-    }
+    };
+    of_the_token + u32::from(meta.has(FactorKind::Fido2))
 }
 
 /// Whether the record is opened before a holder is asked.
 #[must_use]
 pub fn opens_first(holder: &Holder, meta: &Metadata) -> bool {
-    holder.access_code || !meta.factors.is_empty()
+    holder.access_code || meta.has(FactorKind::Totp)
 }

@@ -9,7 +9,7 @@ use signet_protocol::record::{FactorKind, Metadata, Recipient};
 pub struct Obligations {
     /// A human touch, enforced by the token's hardware.
     pub touch_in_hardware: bool,
-    /// How many of them: a key inside a token takes a second one where its record is opened first.
+    /// How many of them the token takes: a key inside one takes a second where its record is opened first.
     pub touches: u32,
     /// A PIN or passphrase.
     pub pin: bool,
@@ -70,7 +70,7 @@ impl Obligations {
         owed.iter().find(|(owed, given, _)| *owed && !given).map(|(_, _, what)| Gap(what))
     }
 
-    /// What will be asked of the person: `pin`, `touch` (or `confirm`), `totp`.
+    /// What will be asked of the person: `pin`, `touch` (or `confirm`), `totp`, `fido2`.
     #[must_use]
     pub fn words(&self) -> Vec<String> {
         let mut words = Vec::new();
@@ -146,7 +146,8 @@ mod tests {
             check: text(),
         };
         let mut meta = meta(vec![token("yubikey-piv")], vec![holder]);
-        let factor = Factor { id: text(), kind: FactorKind::Totp, label: text(), created: text() };
+        let factor =
+            Factor { id: text(), kind: FactorKind::Totp, label: text(), created: text(), credential: None };
         meta.factors = vec![factor; factors];
         meta
     }

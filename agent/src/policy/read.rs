@@ -4,12 +4,12 @@
 use super::action::Pattern;
 use super::preset;
 use serde::Deserialize;
-use signet_protocol::record::is_key_name;
+use signet_protocol::record::{FactorKind, is_key_name};
 use signet_protocol::rule::{NamedRules, Part, PolicyFile, Rule};
 use toml::Spanned;
 
 /// The factors that a rule may name.
-const FACTORS: &[&str] = &[signet_protocol::record::FactorKind::Totp.name()];
+const FACTORS: &[&str] = &[FactorKind::Totp.name(), FactorKind::Fido2.name()];
 
 /// What is wrong with a policy, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -20,6 +20,7 @@ fn meta(factors: &[FactorKind]) -> Metadata {
         kind: *kind,
         label: String::new(),
         created: String::new(),
+        credential: None,
     };
     Metadata {
         version: 1,

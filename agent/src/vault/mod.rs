@@ -18,6 +18,7 @@
 
 #![forbid(unsafe_code)]
 
+mod approvals;
 mod attempts;
 mod error;
 mod generations;

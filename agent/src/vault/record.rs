@@ -5,7 +5,7 @@ use super::{Vault, VaultError};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use signet_envelope::{PublicKey, Record, hex, sha256};
-use signet_protocol::record::{Custody, Metadata, is_key_name};
+use signet_protocol::record::{Custody, Factor, FactorKind, MAX_FACTORS, Metadata, is_key_name};
 use std::collections::BTreeSet;
 
 /// A record and its metadata, which the header's hash pins.
@@ -62,7 +62,13 @@ impl Vault {
             (is_access_key_id(&meta.access_key_id), "its access key id is none"),
             (meta.account.as_deref().is_none_or(is_account), "its account is not 12 digits"),
             (unique(meta.factors.iter().map(|factor| &factor.id)), "two factors have one id"),
-            (unique(meta.factors.iter().map(|factor| factor.kind.name())), "two factors are of one kind"),
+            (
+                meta.factors.iter().filter(|f| f.kind == FactorKind::Totp).count() < 2,
+                "two factors make codes",
+            ),
+            (meta.factors.iter().all(is_sound), "a factor of it is not what its kind says"),
+            (meta.factors.len() <= MAX_FACTORS, "it has more factors than a key can have"),
+            (unique(meta.factors.iter().filter_map(credential_id)), "two factors are one credential"),
             (unique(meta.recipients.iter().map(|token| &token.serial)), "it names a token twice"),
             (unique(meta.holders.iter().map(|token| &token.serial)), "it names a holder twice"),
             (meta.holders.iter().all(|holder| opens(meta, &holder.serial)), "a holder of it cannot open it"),
@@ -102,6 +108,19 @@ impl Vault {
 
 fn opens(meta: &Metadata, serial: &str) -> bool {
     meta.recipients.iter().any(|token| token.serial == serial)
+}
+
+/// A credential where the kind has one, and one that can be used.
+fn is_sound(factor: &Factor) -> bool {
+    match (factor.kind, &factor.credential) {
+        (FactorKind::Totp, None) => true,
+        (FactorKind::Fido2, Some(credential)) => signet_fido::assertion::check_credential(credential).is_ok(),
+        (FactorKind::Totp, Some(_)) | (FactorKind::Fido2, None) => false,
+    }
+}
+
+fn credential_id(factor: &Factor) -> Option<&String> {
+    factor.credential.as_ref().map(|credential| &credential.id)
 }
 
 fn unique<T: Ord>(mut items: impl Iterator<Item = T>) -> bool {

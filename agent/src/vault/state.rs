@@ -40,6 +40,9 @@ pub(super) struct KeyState {
     /// On its way to the trash.
     pub(super) removing: bool,
     pub(super) totp: Totp,
+    /// By credential id (base64): the last signature counter that was accepted.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) approvals: BTreeMap<String, u32>,
     pub(super) memory: Memory,
 }
 

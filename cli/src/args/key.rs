@@ -39,8 +39,11 @@ pub(crate) struct Add {
     /// Write the QR code of a new seed to this PNG file [default: the screen]
     #[arg(long, value_name = "FILE.png", requires = "totp")]
     pub(crate) qr: Option<PathBuf>,
+    /// Have each use approved by a FIDO2 authenticator, which is enrolled first
+    #[arg(long)]
+    pub(crate) fido2: bool,
     /// Keep a root key without a second factor
-    #[arg(long, conflicts_with = "totp")]
+    #[arg(long, conflicts_with_all = ["totp", "fido2"])]
     pub(crate) no_factor: bool,
     /// Preset or policy file; may be repeated [default: root-only-tasks for root; assume-root and session for iam-user]
     #[arg(long, value_name = "PRESET|FILE")]
@@ -148,6 +151,16 @@ pub(crate) enum FactorKindCommand {
         /// Make a new seed and write its QR code to this PNG file [default: the seed is asked for]
         #[arg(long, value_name = "FILE.png")]
         qr: Option<PathBuf>,
+    },
+    /// An authenticator that approves the request itself; any one of a key's will do
+    #[command(after_help = "Example:\n  signet factor add fido2 --key prod-root --label 'office key'")]
+    Fido2 {
+        /// Name of the key
+        #[arg(long, value_name = "NAME")]
+        key: String,
+        /// What you call it [default: no label]
+        #[arg(long, value_name = "TEXT")]
+        label: Option<String>,
     },
 }
 

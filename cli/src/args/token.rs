@@ -55,7 +55,7 @@ pub(crate) struct Serial {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  signet token enrol --kind yubikey-piv --label 'safe, left drawer'")]
 pub(crate) struct Enrol {
-    /// Kind of token: yubikey-piv or software [default: the first kind that the agent's configuration names]
+    /// Kind of token: yubikey-piv, fido2 or software [default: the first kind that the agent's configuration names]
     #[arg(long, value_name = "KIND")]
     pub(crate) kind: Option<String>,
     /// Serial of the token [default: the only one there is]

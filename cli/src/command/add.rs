@@ -10,7 +10,7 @@ mod facts;
 mod seal;
 mod source;
 
-use super::factor::{new_seed, typed_seed};
+use super::factor::{Made, make, new_seed, typed_seed};
 use super::show::{checked, find};
 use super::token::{fingerprint, named};
 use super::{Done, embed, identity};
@@ -36,16 +36,18 @@ const ROUNDS: usize = 3;
 /// Does the command.
 pub(crate) fn run(cx: &Context, args: &Add) -> Done {
     let name = checked(&args.name)?;
-    if args.kind == KindArg::Root && args.totp.is_none() && !args.no_factor {
+    if args.kind == KindArg::Root && args.totp.is_none() && !args.fido2 && !args.no_factor {
         return Err(Refusal::new(
             Code::Usage,
-            "a root key without a second factor is added only on purpose: --totp or --no-factor",
+            "a root key without a second factor is added only on purpose: --totp, --fido2 or --no-factor",
             format!("signet add {name} --kind root --totp new"),
         ));
     }
     let facts = Facts::gather(cx, name, args)?;
     let source = Source::of(args);
-    let record = sealed(cx, args, &facts, &source)?;
+    // before there is a secret here: an authenticator is waited for
+    let approver = args.fido2.then(|| make(cx, name, &[])).transpose()?;
+    let record = sealed(cx, args, &facts, &source, approver)?;
     cx.use_key(name, UseAct::Add { record: STANDARD.encode(record) }, None)?;
     output::talk(&format!("{name} is sealed, and was opened once to prove it"));
     if args.no_verify {
@@ -84,7 +86,13 @@ fn into_tokens(cx: &Context, name: &str) -> Result<(), Refusal> {
 }
 
 /// Reads the key, shows to whom it goes, and seals it. The secret lives in here.
-fn sealed(cx: &Context, args: &Add, facts: &Facts, source: &Source) -> Result<Vec<u8>, Refusal> {
+fn sealed(
+    cx: &Context,
+    args: &Add,
+    facts: &Facts,
+    source: &Source,
+    approver: Option<Made>,
+) -> Result<Vec<u8>, Refusal> {
     let key = source.read(cx)?;
     let account = account::settle(&key.id, args.account.as_deref())?;
     let seed = match args.totp {
@@ -96,7 +104,7 @@ fn sealed(cx: &Context, args: &Add, facts: &Facts, source: &Source) -> Result<Ve
         confirm_code(cx, seed, &args.name)?;
     }
     consent(cx, args, facts, &key.id, account.as_deref())?;
-    seal::record(facts, &key, account, seed.as_ref())
+    seal::record(facts, &key, account, seed.as_ref(), approver.map(|made| made.credential))
 }
 
 /// One code shows that the person holds the seed.

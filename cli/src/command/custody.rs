@@ -7,7 +7,7 @@ use crate::context::Context;
 use crate::output;
 use serde::Serialize;
 use signet_protocol::api::KeyInfo;
-use signet_protocol::record::{Custody, Holder};
+use signet_protocol::record::{Custody, FactorKind, Holder};
 use signet_protocol::{Refusal, VERSION};
 
 /// Where the secret is when nobody uses it, in words that fit a column.
@@ -37,14 +37,30 @@ pub(super) fn demands(key: &KeyInfo) -> String {
         several => format!("{several} touches"),
     };
     let pin = if asks_no_pin(key) { "no pin" } else { "a pin" };
-    let code = if key.factors.is_empty() { "" } else { ", a one-time code" };
-    format!("{pin}{code}, {touches}")
+    let code = if has(key, FactorKind::Totp) { ", a one-time code" } else { "" };
+    let approval = if has(key, FactorKind::Fido2) { ", an approval by a fido2 key" } else { "" };
+    format!("{pin}{code}{approval}, {touches}")
+}
+
+/// Whether the key has a factor of a kind.
+pub(super) fn has(key: &KeyInfo, kind: FactorKind) -> bool {
+    key.factor_details.iter().any(|factor| factor.kind == kind)
+}
+
+/// What `signet add` is told for a root key with the same kinds of factor.
+pub(super) fn same_factors(key: &KeyInfo) -> &'static str {
+    match (has(key, FactorKind::Totp), has(key, FactorKind::Fido2)) {
+        (false, false) => "--no-factor",
+        (true, false) => "--totp new",
+        (false, true) => "--fido2",
+        (true, true) => "--totp new --fido2",
+    }
 }
 
 /// Whether whoever holds the token can use the key by touching it: the record, which the PIN opens,
-/// need not be read.
+/// need not be read. An approval reads nothing of it.
 pub(super) fn asks_no_pin(key: &KeyInfo) -> bool {
-    key.custody == Custody::InToken && key.factors.is_empty() && codes(key).0 == 0
+    key.custody == Custody::InToken && !has(key, FactorKind::Totp) && codes(key).0 == 0
 }
 
 /// Tells how a key stands after it was changed.
@@ -119,7 +135,13 @@ fn codes(key: &KeyInfo) -> (usize, usize) {
 pub(super) mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
-    use signet_protocol::record::{Holder, KeyKind, Partition};
+    use signet_protocol::record::{Factor, Holder, KeyKind, Partition};
+
+    /// A factor of a kind, whose credential is not looked at.
+    pub(in crate::command) fn factor(kind: FactorKind) -> Factor {
+        let id = format!("{}-1", kind.name());
+        Factor { id, kind, label: String::new(), created: "2026-01-01T00:00:00Z".into(), credential: None }
+    }
 
     /// A key in the tokens named, each with or without an access code; sealed where none is named.
     pub(in crate::command) fn key(holders: &[(&str, bool)]) -> KeyInfo {
@@ -179,8 +201,29 @@ pub(super) mod tests {
     fn only_a_key_that_nothing_but_a_touch_protects_asks_for_no_pin() {
         assert!(asks_no_pin(&key(&[("42", false)])));
         assert!(!asks_no_pin(&key(&[("42", true)])) && !asks_no_pin(&key(&[])));
-        let factor = KeyInfo { factors: vec!["totp-1".into()], touches: 2, ..key(&[("42", false)]) };
-        assert_eq!(demands(&factor), "a pin, a one-time code, 2 touches");
         assert_eq!(demands(&key(&[("42", false)])), "no pin, one touch");
+    }
+
+    #[test]
+    fn each_kind_of_factor_is_asked_for_by_its_name() {
+        let of = |kinds: &[FactorKind], touches, held: &[(&str, bool)]| {
+            let factor_details = kinds.iter().map(|kind| factor(*kind)).collect();
+            KeyInfo { factor_details, touches, ..key(held) }
+        };
+        let (code, approval) = (FactorKind::Totp, FactorKind::Fido2);
+        let bare = [("42", false)];
+        for (key, demanded, added) in [
+            (of(&[code], 2, &bare), "a pin, a one-time code, 2 touches", "--totp new"),
+            (of(&[approval], 2, &bare), "no pin, an approval by a fido2 key, 2 touches", "--fido2"),
+            (of(&[approval, approval], 2, &[]), "a pin, an approval by a fido2 key, 2 touches", "--fido2"),
+            (
+                of(&[approval, code], 2, &[]),
+                "a pin, a one-time code, an approval by a fido2 key, 2 touches",
+                "--totp new --fido2",
+            ),
+            (of(&[], 1, &[]), "a pin, one touch", "--no-factor"),
+        ] {
+            assert_eq!((demands(&key).as_str(), same_factors(&key)), (demanded, added));
+        }
     }
 }

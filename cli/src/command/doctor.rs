@@ -8,6 +8,7 @@ mod agent;
 mod clock;
 #[cfg(test)]
 mod facts;
+mod fido;
 mod finding;
 mod keys;
 mod machine;
@@ -104,6 +105,7 @@ fn look(cx: &Context) -> Vec<Finding> {
     };
     let house = status.as_ref().map_or_else(House::empty, |_| House::look(cx));
     findings.extend(hardware(cx, status.as_ref(), &house, &machine));
+    findings.extend(authenticators(status.as_ref(), &house, &machine));
     findings.extend(prompt::look(cx, &machine));
     findings.extend(status.iter().flat_map(|status| places::look(cx, status)));
     findings.push(clock::look(cx, &house.region(), &machine));
@@ -136,6 +138,16 @@ fn hardware(cx: &Context, status: Option<&Status>, house: &House, machine: &Mach
     findings
 }
 
+/// FIDO2 authenticators, which need no service. Without an agent, who types would open them.
+fn authenticators(status: Option<&Status>, house: &House, machine: &Machine) -> Vec<Finding> {
+    let own = rustix::process::geteuid().as_raw();
+    let uid = status.map_or(own, |status| status.uid);
+    let user = machine::user(uid).unwrap_or_else(|| uid.to_string());
+    let needed = fido::needed(status, house.keys());
+    let opener = fido::Opener { uid, user: &user, person: uid == own, needed };
+    fido::judge(&fido::look(&opener), &opener, machine)
+}
+
 /// What the agent keeps: what it does not tell, and why.
 struct House {
     tokens: Result<Vec<TokenInfo>, Refusal>,
@@ -164,7 +176,9 @@ impl House {
         }
         match cx.manage(EnrolAct::List)? {
             Some(Managed::Seen { tokens }) => Ok(tokens),
-            Some(Managed::Enrolled { .. } | Managed::Done) | None => Ok(Vec::new()),
+            Some(Managed::Enrolled { .. } | Managed::Credential { .. } | Managed::Done) | None => {
+                Ok(Vec::new())
+            }
         }
     }
 

@@ -84,7 +84,7 @@ fn words(part: Part) -> (&'static str, &'static str) {
         Part::Agent => ("agent", "reaching the agent, and its policy and log"),
         Part::Waiting => ("waiting", "for other uses, and for a token to be plugged in"),
         Part::Questions => ("questions", "the person reads and answers"),
-        Part::Touch => ("touch", "the token waits for a touch"),
+        Part::Touch => ("touch", "token and authenticator wait to be touched"),
         Part::Signature => ("signature", "signer and token at work"),
     }
 }

@@ -10,6 +10,7 @@ use crate::context::Context;
 use crate::output;
 use signet_protocol::Refusal;
 use signet_protocol::api::{KeyInfo, UseAct};
+use signet_protocol::record::FactorKind;
 use std::process::ExitCode;
 
 /// Does the command.
@@ -36,7 +37,10 @@ pub(super) fn write(cx: &Context, name: &str, tokens: &[String], access_code: bo
 /// What the person should know once it is done.
 pub(super) fn written(key: &KeyInfo) {
     if custody::asks_no_pin(key) {
-        output::talk("it asks for no pin: whoever holds the token can use the key by touching it");
+        let past = if custody::has(key, FactorKind::Fido2) { ", past signet and its approvals" } else { "" };
+        output::talk(&format!(
+            "it asks for no pin: whoever holds the token can use the key by touching it{past}"
+        ));
     }
     output::talk("older copies of the record still hold the key: delete those that are kept elsewhere");
     output::talk(&format!("hint: signet verify {}", key.name));

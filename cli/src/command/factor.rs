@@ -1,5 +1,9 @@
 //! `signet factor …`: second factors of a key. Adding and removing one are uses.
 
+mod fido2;
+
+pub(super) use fido2::{Made, make, verified_by};
+
 use super::list::{known, warn};
 use super::show::checked;
 use super::{Done, done};
@@ -9,7 +13,7 @@ use crate::output;
 use crate::totp::{self, Seed};
 use serde::Serialize;
 use signet_protocol::api::UseAct;
-use signet_protocol::record::Factor;
+use signet_protocol::record::{Credential, Factor};
 use signet_protocol::{PromptKind, Refusal, VERSION};
 use std::path::Path;
 use std::process::ExitCode;
@@ -19,6 +23,9 @@ pub(crate) fn run(cx: &Context, command: &FactorCommand) -> Done {
     match command {
         FactorCommand::Add(FactorKindCommand::Totp { key, label, qr }) => {
             add_totp(cx, checked(key)?, label.as_deref().unwrap_or_default(), qr.as_deref())?;
+        }
+        FactorCommand::Add(FactorKindCommand::Fido2 { key, label }) => {
+            fido2::add(cx, checked(key)?, label.as_deref().unwrap_or_default())?;
         }
         FactorCommand::List => list(cx)?,
         FactorCommand::Remove { id, key } => {
@@ -80,15 +87,19 @@ fn list(cx: &Context) -> Result<(), Refusal> {
     let rows: Vec<Vec<String>> = factors
         .iter()
         .map(|Row { key, factor: it }| {
+            let of = |tell: fn(&Credential) -> String| it.credential.as_ref().map_or("-".to_owned(), tell);
             vec![
                 (*key).to_owned(),
                 it.id.clone(),
                 it.kind.name().to_owned(),
                 it.label.clone(),
+                of(|credential| verified_by(credential).to_owned()),
+                of(|credential| credential.aaguid.clone()),
                 it.created.clone(),
             ]
         })
         .collect();
     let document = Document { version: VERSION, factors };
-    output::table(cx.format(), &document, &["key", "id", "kind", "label", "created"], &rows)
+    let names = ["key", "id", "kind", "label", "verified by", "aaguid", "created"];
+    output::table(cx.format(), &document, &names, &rows)
 }

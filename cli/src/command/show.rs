@@ -1,5 +1,6 @@
 //! `signet show`: everything that is known of one key without opening it.
 
+use super::factor::verified_by;
 use super::list::{kind, known, listed, partition, warn};
 use super::{Done, custody, policy};
 use crate::args::{Format, Show};
@@ -87,7 +88,9 @@ fn lines(key: &KeyInfo) -> Vec<(&'static str, String)> {
     lines.push(("drilled", key.drilled.clone().unwrap_or_else(|| "never".to_owned())));
     for factor in &key.factor_details {
         let label = if factor.label.is_empty() { String::new() } else { format!(" ({})", factor.label) };
-        lines.push(("factor", format!("{}{label}, since {}", factor.id, factor.created)));
+        let how = factor.credential.as_ref().map(verified_by).map(|how| format!(", verified by {how}"));
+        let how = how.unwrap_or_default();
+        lines.push(("factor", format!("{}{label}{how}, since {}", factor.id, factor.created)));
     }
     if key.factor_details.is_empty() {
         lines.push(("factors", listed(&key.factors)));

@@ -64,7 +64,9 @@ pub(super) fn enrol(cx: &Context, act: EnrolAct) -> Result<Token, Refusal> {
     }
     let (token, warnings) = match cx.manage(act)? {
         Some(Managed::Enrolled { token, warnings }) => (token, warnings),
-        Some(Managed::Seen { .. } | Managed::Done) | None => return Err(another()),
+        Some(Managed::Seen { .. } | Managed::Credential { .. } | Managed::Done) | None => {
+            return Err(another());
+        }
     };
     let spki_sha256 = fingerprint(&public_key(&token.recipient)?);
     for warning in &warnings {
@@ -87,7 +89,12 @@ pub(super) fn enrol(cx: &Context, act: EnrolAct) -> Result<Token, Refusal> {
 
 /// ` in slot 95`, or nothing where a kind has no slots.
 fn place(slot: &str) -> String {
-    if slot.is_empty() { String::new() } else { format!(" in slot {slot}") }
+    slot_for_people(slot).map_or_else(String::new, |slot| format!(" in slot {slot}"))
+}
+
+/// A slot as people know it: two digits. The id of a credential, which stands in its place, tells them nothing.
+pub(super) fn slot_for_people(slot: &str) -> Option<&str> {
+    Some(slot).filter(|slot| slot.len() == 2)
 }
 
 /// What a person is told of an enrolled token.
@@ -145,7 +152,7 @@ fn cells(token: &TokenInfo) -> Vec<String> {
         None => unknown(),
     };
     let text = |value: &Option<String>| value.clone().unwrap_or_else(unknown);
-    let slot = token.slot.clone().filter(|slot| !slot.is_empty());
+    let slot = token.slot.as_deref().and_then(slot_for_people).map(str::to_owned);
     let label = match (&token.slot, token.label.as_str()) {
         (None, _) => "(not enrolled)",
         (Some(_), "") => "-",
@@ -172,7 +179,9 @@ fn info(cx: &Context, serial: &str) -> Result<(), Refusal> {
     }
     let seen = match cx.manage(EnrolAct::Info { serial: checked(serial)?.to_owned() })? {
         Some(Managed::Seen { tokens }) => tokens,
-        Some(Managed::Enrolled { .. } | Managed::Done) | None => return Err(another()),
+        Some(Managed::Enrolled { .. } | Managed::Credential { .. } | Managed::Done) | None => {
+            return Err(another());
+        }
     };
     let token = seen.into_iter().find(|token| token.serial == serial).ok_or_else(another)?;
     let number = |tries: Option<u8>| tries.map_or_else(|| "not told".to_owned(), |tries| tries.to_string());
@@ -205,7 +214,8 @@ pub(super) fn checked(serial: &str) -> Result<&str, Refusal> {
     }
 }
 
-fn another() -> Refusal {
+/// The agent did another act than the one it was asked for.
+pub(super) fn another() -> Refusal {
     Refusal::bare(Code::Internal, "the agent answered another question")
 }
 

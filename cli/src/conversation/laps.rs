@@ -13,7 +13,7 @@ pub(crate) enum Part {
     Waiting,
     /// The person reads and answers.
     Questions,
-    /// The token waits for a touch.
+    /// The token, or the authenticator that approves, waits for a touch.
     Touch,
     /// The signer and the token at work.
     Signature,

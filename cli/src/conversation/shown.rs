@@ -50,6 +50,7 @@ pub(super) fn question(prompt: &Prompt) -> String {
 fn asked_for(kind: PromptKind) -> &'static str {
     match kind {
         PromptKind::Pin => "pin",
+        PromptKind::FidoPin => "fido pin",
         PromptKind::NewPin => "new pin",
         PromptKind::NewPuk => "new puk",
         PromptKind::Puk => "puk",
@@ -85,12 +86,17 @@ pub(super) fn touch(n: u32, of: u32, name: &TokenName, action: &str) -> String {
     format!("touch {} now{count}", token(name))
 }
 
+/// A token, or a factor that is touched: its id stands in place of the serial.
 fn token(name: &TokenName) -> String {
-    if name.label.is_empty() || name.label == name.serial {
-        format!("token {}", name.serial)
-    } else {
-        format!("{} ({})", name.label, name.serial)
+    let TokenName { serial, label } = name;
+    if serial.is_empty() {
+        return label.clone();
     }
+    if label.is_empty() || label == serial {
+        let kind = if serial.starts_with("fido2-") { "fido2 key" } else { "token" };
+        return format!("{kind} {serial}");
+    }
+    format!("{label} ({serial})")
 }
 
 #[cfg(test)]
@@ -138,5 +144,18 @@ mod tests {
         let action = "sts:GetCallerIdentity";
         assert_eq!(touch(2, 2, &name, action), "touch safe (42) now: touch 2 of 2 for sts:GetCallerIdentity");
         assert_eq!(touch(1, 1, &name, action), "touch safe (42) now");
+    }
+
+    #[test]
+    fn what_is_touched_is_named_so_that_it_can_be_found() {
+        for (serial, label, shown) in [
+            ("42", "", "token 42"),
+            ("fido2-1", "", "fido2 key fido2-1"),
+            ("fido2-1", "office key", "office key (fido2-1)"),
+            ("fido-1a2b3c4d", "", "token fido-1a2b3c4d"),
+            ("", "Example FIDO Reader", "Example FIDO Reader"),
+        ] {
+            assert_eq!(token(&TokenName { serial: serial.into(), label: label.into() }), shown);
+        }
     }
 }

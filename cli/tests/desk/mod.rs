@@ -73,6 +73,12 @@ impl Vault {
                 session.say(&json!({"version": 1, "keys": keys, "refused": refused}));
             }
             "get /v1/tokens" => session.say(&json!({"version": 1, "tokens": [self.token()]})),
+            "post /v1/tokens" => {
+                session.accept();
+                let managed = json!({"managed": "credential", "device": "Example FIDO Reader 00 00",
+                    "credential": credential("bmV3"), "warnings": ["no pin is set"]});
+                session.say(&json!({"event": "done", "managed": managed}));
+            }
             "get /v1/policy/presets" => session.say(&json!({"version": 1, "presets": [
                 {"name": "root-only-tasks", "rule": [{"allow": ["iam:CreateAccessKey"]}]},
                 {"name": "assume-root", "rule": [{"allow": ["sts:AssumeRoot"]}]},
@@ -156,6 +162,12 @@ pub(crate) fn key(name: &str, kind: &str, account: &Value) -> Value {
         "created": "2026-01-01T00:00:00Z", "epoch": 1, "last_used": null, "rotate": null,
         "factor_details": [{"id": "totp-1", "kind": "totp", "label": "phone", "created": "2026-01-01T00:00:00Z"}],
         "policy_parts": ["root-only-tasks"]})
+}
+
+/// A credential whose key nobody holds.
+pub(crate) fn credential(id: &str) -> Value {
+    json!({"id": id, "algorithm": "es256", "public_key": STANDARD.encode([4; 65]), "aaguid": "0".repeat(32),
+        "transports": ["usb"], "user_verification": true, "counter": 7})
 }
 
 pub(crate) fn status() -> Value {

@@ -3,10 +3,12 @@
 //! A kind is one file here and one row in [`KINDS`], with the name it has in
 //! [`signet_protocol::kinds`]. Nothing outside its file asks what kind a token is.
 
+mod fido2;
 mod software;
 mod yubikey_piv;
 
 use crate::conversation::Conversation;
+use crate::credential;
 use signet_protocol::child::{EnrolAct, EnrolOrder, Managed, Places, Seen, Token};
 use signet_protocol::record::Recipient;
 use signet_protocol::{Code, Refusal};
@@ -69,7 +71,7 @@ trait Kind: Sync {
     fn unblock(&self, desk: &mut Desk<'_>, serial: &str) -> Result<(), Refusal>;
 }
 
-static KINDS: &[&dyn Kind] = &[&yubikey_piv::YubiKeyPiv, &software::Software];
+static KINDS: &[&dyn Kind] = &[&yubikey_piv::YubiKeyPiv, &fido2::Fido2, &software::Software];
 
 /// Does what the order says.
 pub(crate) fn perform(order: &EnrolOrder, talk: Conversation) -> Result<Managed, Refusal> {
@@ -86,6 +88,7 @@ pub(crate) fn perform(order: &EnrolOrder, talk: Conversation) -> Result<Managed,
             let made = of_name(order, kind.as_deref())?.enrol(&mut desk, &wish)?;
             Ok(Managed::Enrolled { token: made.token, warnings: made.warnings })
         }
+        EnrolAct::Credential { key, exclude } => credential::make(&mut desk.talk, key, exclude),
         EnrolAct::Pin { serial } => {
             of_serial(order, serial)?.change_pin(&mut desk, serial).map(|()| Managed::Done)
         }

@@ -1,6 +1,7 @@
 //! One use of a key: asked for, told, answered.
 
 use crate::child::{Managed, Prompt, TokenName, WaitingFor};
+use crate::record::Credential;
 use crate::refusal::Refusal;
 use crate::rule::Part;
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,13 @@ pub enum UseAct {
     AddTotp {
         /// What the person calls it.
         label: String,
+    },
+    /// Add a FIDO2 factor, whose credential was just made.
+    AddFido2 {
+        /// What the person calls it.
+        label: String,
+        /// The credential.
+        credential: Credential,
     },
     /// Remove a factor.
     RemoveFactor {
@@ -172,7 +180,7 @@ pub struct Accepted {
     pub host: Option<String>,
     /// Who asks: user name, uid, pid, program.
     pub peer: String,
-    /// What will be asked of the person: `pin`, `touch`, `totp`.
+    /// What will be asked of the person: `pin`, `touch`, `totp`, `fido2`.
     pub obligations: Vec<String>,
     /// The tokens that would do.
     pub tokens: Vec<TokenName>,

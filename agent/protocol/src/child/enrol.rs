@@ -1,7 +1,7 @@
 //! What `signet-enrol` is to do, and what came of it.
 
 use super::Places;
-use crate::record::Recipient;
+use crate::record::{Credential, Recipient};
 use serde::{Deserialize, Serialize};
 
 /// What `signet-enrol` is to do.
@@ -51,6 +51,14 @@ pub enum EnrolAct {
         /// Label.
         label: String,
     },
+    /// Make a credential on a FIDO2 authenticator.
+    Credential {
+        /// Name of the key that it is for; the authenticator may show it.
+        key: String,
+        /// Ids (base64) of the key's credentials: an authenticator that has one of them is not enrolled
+        /// again.
+        exclude: Vec<String>,
+    },
     /// Change the PIN (or passphrase).
     Pin {
         /// Serial.
@@ -77,6 +85,15 @@ pub enum Managed {
         /// What the vault keeps of it.
         token: Token,
         /// What the person should know (no attestation, old firmware).
+        warnings: Vec<String>,
+    },
+    /// Act `credential`.
+    Credential {
+        /// What the record keeps of it.
+        credential: Credential,
+        /// What the authenticator is called: by its maker, or by its reader.
+        device: String,
+        /// What the person should know (no PIN is set).
         warnings: Vec<String>,
     },
     /// Acts `pin` and `unblock`.

@@ -1,6 +1,7 @@
 //! What a child says while it works, how a use ends, and what it is answered.
 
 use super::{Managed, TokenName};
+use crate::approval::Proof;
 use crate::prompt::PromptKind;
 use crate::refusal::Refusal;
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,9 @@ pub enum Event {
     },
     /// The touch was given (or not needed any more): notices are taken away.
     Touched,
+    /// The person has approved, and the signer has checked it: told before the token is asked; it waits for
+    /// [`ChildKept`].
+    Approved(Proof),
     /// Act `embed`: a generation that must be durable before the child goes on; it waits for
     /// [`ChildStored`].
     Store {
@@ -134,6 +138,15 @@ pub struct ChildAnswer {
     pub number: u32,
     /// Base64 of `enc ‖ ciphertext`; null when the person cancelled.
     pub sealed: Option<String>,
+}
+
+/// The agent's answer to [`Event::Approved`]: it holds, and its counter is on disk. A line on the child's
+/// standard input; where that is not so the child is ended instead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChildKept {
+    /// The counter.
+    pub kept: u32,
 }
 
 /// The agent's answer to [`Event::Store`]: the generation is on disk. A line on the child's standard

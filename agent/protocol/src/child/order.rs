@@ -2,6 +2,7 @@
 
 use super::Places;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// What the signer is to do with one key, once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +22,8 @@ pub struct Order {
     pub header_sha256: String,
     /// What is asked for.
     pub act: Act,
+    /// What the signer needs for an approval, where the act is gated by the key's `fido2` factors.
+    pub approval: Option<ApprovalGate>,
     /// Kinds that the agent's configuration names; recipients of other kinds are passed over.
     pub kinds: Vec<String>,
     /// Serials of the tokens that may serve; others, such as lost ones, are passed over.
@@ -105,6 +108,20 @@ pub struct Sibling {
 pub struct TotpGate {
     /// The last step that was accepted; only later ones are taken.
     pub last_step: Option<u64>,
+}
+
+/// What the signer needs to have an act approved that is this one and no other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApprovalGate {
+    /// The act by its name: `sts:GetCallerIdentity`, `signet:SetPolicy`.
+    pub action: String,
+    /// RFC 3339 UTC: when the intent was written.
+    pub time: String,
+    /// Sequence number of the intent.
+    pub seq: u64,
+    /// By factor: the last signature counter that was accepted, where it is later than the enrolled one.
+    pub counters: BTreeMap<String, u32>,
 }
 
 /// What becomes of the TOTP seed when a record is resealed.

@@ -51,6 +51,7 @@ impl Embed {
             | UseAct::Add { .. }
             | UseAct::SetPolicy { .. }
             | UseAct::AddTotp { .. }
+            | UseAct::AddFido2 { .. }
             | UseAct::RemoveFactor { .. }
             | UseAct::Remove {}
             | UseAct::Verify { .. }

@@ -1,7 +1,8 @@
 //! Second factors of Signet's own that are checked where the record is opened.
 //!
-//! Promises: pure; time, the last accepted step and the seed come in as arguments. Must not know
-//! attempts and delays: the agent counts them, because they outlive this process.
+//! Promises: codes are checked purely; time, the last accepted step and the seed come in as arguments. Must not
+//! know attempts, delays and counters: the agent keeps them, because they outlive this process.
 
+pub mod fido2;
 pub mod seed;
 pub mod totp;

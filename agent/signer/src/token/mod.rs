@@ -14,7 +14,9 @@
 //! borrowed from their owners, who wipe them; nothing here keeps any of them.
 
 mod card;
+mod ecdh;
 mod envelope;
+mod fido2;
 pub mod holder;
 mod oath;
 mod piv;
@@ -28,7 +30,7 @@ use crate::payload::Payload;
 use envelope::Envelope;
 use holder::{Derive, InToken, Keep};
 use search::{SLICE, absent};
-pub use search::{find, find_keep};
+pub use search::{Search, find, find_keep};
 use secrecy::SecretBox;
 use signet_envelope::{PublicKey, Record};
 use signet_protocol::PromptKind;
@@ -136,6 +138,7 @@ struct Kind {
 /// Every kind there is.
 const TABLE: &[Kind] = &[
     Kind { name: "yubikey-piv", make: |_, to, key| Envelope::of(key, piv::Piv::new(to, key)) },
+    Kind { name: "fido2", make: |_, to, key| Envelope::of(key, fido2::Fido2::new(to, key)) },
     #[cfg(feature = "software")]
     Kind { name: "software", make: |at, to, key| Envelope::of(key, software::Software::new(at, to, key)) },
 ];

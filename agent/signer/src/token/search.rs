@@ -19,7 +19,7 @@ pub fn find<'a>(
     until: Option<Instant>,
     talk: &Conversation,
 ) -> Result<(&'a mut Candidate, Asks), Refusal> {
-    let mut patience = Patience { until, told: false };
+    let mut search = Search::new(until);
     loop {
         let mut hindrance = None;
         for (at, candidate) in candidates.iter_mut().enumerate() {
@@ -33,7 +33,7 @@ pub fn find<'a>(
             }
         }
         let names: Vec<TokenName> = candidates.iter().map(|candidate| candidate.name.clone()).collect();
-        let until = patience.lasts(hindrance, names, talk)?;
+        let until = search.lasts(hindrance, names, talk)?;
         for candidate in candidates.iter_mut() {
             let left = until.saturating_duration_since(Instant::now());
             candidate.token.wait(left.min(SLICE)).map_err(|error| error.into_refusal(&candidate.name))?;
@@ -52,29 +52,38 @@ pub fn find_keep(
     until: Option<Instant>,
     talk: &Conversation,
 ) -> Result<Locked, Refusal> {
-    let mut patience = Patience { until, told: false };
+    let mut search = Search::new(until);
     loop {
         let hindrance = match keep.look(code, talk) {
             Ok(locked) => return Ok(locked),
             Err(Error::NotMine(why)) => why,
             Err(Error::Stop(refusal)) => return Err(*refusal),
         };
-        let until = patience.lasts(hindrance, vec![name.clone()], talk)?;
+        let until = search.lasts(hindrance, vec![name.clone()], talk)?;
         let left = until.saturating_duration_since(Instant::now());
         keep.wait(left.min(SLICE)).map_err(|error| error.into_refusal(name))?;
     }
 }
 
 /// How long a search goes on.
-struct Patience {
+pub struct Search {
     until: Option<Instant>,
     /// Whether the person has been told that a token is waited for.
     told: bool,
 }
 
-impl Patience {
+impl Search {
+    /// One that goes on until then, or not at all.
+    #[must_use]
+    pub fn new(until: Option<Instant>) -> Self {
+        Self { until, told: false }
+    }
+
     /// The end of the search, where waiting helps; tells once for what.
-    fn lasts(
+    ///
+    /// # Errors
+    /// What hindered it, or `token_absent`, where it is over.
+    pub fn lasts(
         &mut self,
         hindrance: Option<Box<Refusal>>,
         names: Vec<TokenName>,

@@ -1,19 +1,17 @@
 //! Kind `software`: a P-256 key in a file, under a passphrase. For trying Signet out and for tests.
 //!
 //! Promises: the file is read once, only if it is a regular file of this user that nobody else can
-//! read, and small; the passphrase is never kept; the point multiplication is `p256`'s, which is
-//! constant-time. Does not promise what hardware does: who has the file can guess passphrases at
+//! read, and small; the passphrase is never kept. Does not promise what hardware does: who has the file can guess passphrases at
 //! leisure, and there is no touch, only a question that stands for it.
 //!
 //! The file, `TOKEN_DIR/SERIAL.json`: the private scalar under ChaCha20-Poly1305, key by
 //! PBKDF2-HMAC-SHA256 of the passphrase, with serial and public key as associated data.
 
 use super::envelope::Unwrap;
-use super::{Asks, Computed, Error, SLICE};
+use super::{Asks, Computed, Error, SLICE, ecdh};
 use crate::conversation::Conversation;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use p256::elliptic_curve::point::AffineCoordinates as _;
 use ring::{aead, pbkdf2};
 use rustix::fs::{FileType, Mode, OFlags, fstat, open};
 use secrecy::{ExposeSecret as _, ExposeSecretMut as _};
@@ -160,18 +158,7 @@ impl Unwrap for Software {
         // Read anew: it may have gone since it was looked at.
         let file = self.ours()?;
         let scalar = self.scalar(&file, secret)?;
-        let point = p256::PublicKey::from_sec1_bytes(point).map_err(|_| {
-            Refusal::new(
-                Code::Rollback,
-                "the record asks for a point that is not on the curve",
-                "signet doctor",
-            )
-        })?;
-        let shared = (point.to_projective() * *scalar.to_nonzero_scalar()).to_affine();
-        let mut x = Zeroizing::new(shared.x());
-        let shared = Computed::init_with_mut(|to: &mut [u8; 32]| to.copy_from_slice(&x));
-        x.fill(0);
-        Ok(shared)
+        Ok(ecdh::agree(&scalar, point)?)
     }
 
     fn touches(&self) -> u32 {

@@ -76,6 +76,7 @@ pub fn totp_factor() -> Factor {
         kind: FactorKind::Totp,
         label: "phone".into(),
         created: "2026-11-22T17:03:41Z".into(),
+        credential: None,
     }
 }
 
@@ -157,6 +158,7 @@ fn order(record: &[u8], places: &Places, asked: UseAct, act: Act) -> Order {
         record: STANDARD.encode(record),
         header_sha256: header_of(record),
         act,
+        approval: None,
         kinds: KINDS.iter().map(|kind| kind.name.to_owned()).collect(),
         tokens: serials(record),
         wait_for_token: false,
@@ -434,6 +436,7 @@ pub fn asked(events: &[Event]) -> Vec<&'static str> {
         Event::Waiting { .. }
         | Event::Touch { .. }
         | Event::Touched
+        | Event::Approved(_)
         | Event::Store { .. }
         | Event::Outcome(_) => None,
     };
@@ -447,6 +450,7 @@ pub fn touches(events: &[Event]) -> Vec<(u32, u32, String)> {
         Event::Waiting { .. }
         | Event::Prompt(_)
         | Event::Touched
+        | Event::Approved(_)
         | Event::Store { .. }
         | Event::Outcome(_) => None,
     };
@@ -461,6 +465,7 @@ pub fn stored(events: &[Event]) -> Vec<Vec<u8>> {
         | Event::Prompt(_)
         | Event::Touch { .. }
         | Event::Touched
+        | Event::Approved(_)
         | Event::Outcome(_) => None,
     };
     events.iter().filter_map(store).collect()

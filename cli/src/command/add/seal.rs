@@ -4,7 +4,7 @@ use super::facts::Facts;
 use super::source::AccessKey;
 use crate::totp::Seed;
 use signet_envelope::PublicKey;
-use signet_protocol::record::{Custody, Factor, FactorKind, Metadata, Payload};
+use signet_protocol::record::{Credential, Custody, Factor, FactorKind, Metadata, Payload};
 use signet_protocol::{Code, Refusal, VERSION};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -12,30 +12,44 @@ use zeroize::Zeroizing;
 
 /// Room for the payload: two values of at most 128 characters, and their names.
 const ROOM: usize = 512;
-/// Id of the first factor of a key.
-const FIRST_FACTOR: &str = "totp-1";
 
-/// Seals the key, and the seed of its factor where it has one.
+/// Seals the key, with the seed and the credential of its factors where it has them.
 pub(super) fn record(
     facts: &Facts,
     key: &AccessKey,
     account: Option<String>,
     seed: Option<&Seed>,
+    credential: Option<Credential>,
 ) -> Result<Vec<u8>, Refusal> {
-    let metadata = metadata(facts, key, account, seed.is_some(), &now()?);
+    let now = now()?;
+    let metadata = metadata(facts, key, account, factors(seed.is_some(), credential, &now), &now);
     let metadata = serde_json::to_vec(&metadata).map_err(|error| internal(&error))?;
     let recipients: Vec<PublicKey> = facts.tokens.iter().map(|(_, key)| *key).collect();
     let payload = payload(key, seed)?;
     signet_envelope::seal(&metadata, &recipients, &payload).map_err(|error| internal(&error))
 }
 
-fn metadata(facts: &Facts, key: &AccessKey, account: Option<String>, totp: bool, now: &str) -> Metadata {
-    let factor = totp.then(|| Factor {
-        id: FIRST_FACTOR.to_owned(),
-        kind: FactorKind::Totp,
+/// The first factors of a key.
+fn factors(totp: bool, credential: Option<Credential>, now: &str) -> Vec<Factor> {
+    let first = |kind: FactorKind, credential| Factor {
+        id: format!("{}-1", kind.name()),
+        kind,
         label: String::new(),
         created: now.to_owned(),
-    });
+        credential,
+    };
+    let code = totp.then(|| first(FactorKind::Totp, None));
+    let approval = credential.map(|credential| first(FactorKind::Fido2, Some(credential)));
+    code.into_iter().chain(approval).collect()
+}
+
+fn metadata(
+    facts: &Facts,
+    key: &AccessKey,
+    account: Option<String>,
+    factors: Vec<Factor>,
+    now: &str,
+) -> Metadata {
     Metadata {
         version: VERSION,
         vault_id: facts.vault_id.clone(),
@@ -48,7 +62,7 @@ fn metadata(facts: &Facts, key: &AccessKey, account: Option<String>, totp: bool,
         access_key_id: key.id.clone(),
         custody: Custody::Sealed,
         policy: facts.policy.clone(),
-        factors: factor.into_iter().collect(),
+        factors,
         recipients: facts.tokens.iter().map(|(token, _)| token.clone()).collect(),
         holders: Vec::new(),
         previous: None,

@@ -3,9 +3,10 @@
 #![allow(clippy::panic)]
 
 use super::{Finding, Level};
+use crate::command::custody::tests::factor;
 use signet_protocol::api::{Counts, Head, KeyInfo, Layer, Status, TokenInfo};
 use signet_protocol::child::Seen;
-use signet_protocol::record::{Custody, KeyKind, Partition};
+use signet_protocol::record::{Custody, FactorKind, KeyKind, Partition};
 
 /// An agent whose every layer is in force.
 pub(super) fn status() -> Status {
@@ -82,7 +83,7 @@ pub(super) fn key(name: &str, tokens: &[&str]) -> KeyInfo {
         epoch: 1,
         last_used: Some(day.clone()),
         rotate: None,
-        factor_details: vec![],
+        factor_details: vec![factor(FactorKind::Totp)],
         policy_parts: vec![],
         holders: vec![],
         touches: 1,

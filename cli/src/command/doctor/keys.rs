@@ -3,8 +3,9 @@
 use super::finding::{Finding, HERE};
 use super::renewal::{self, Renewal};
 use super::root;
+use crate::command::custody::has;
 use signet_protocol::api::{KeyInfo, RefusedKey, TokenInfo};
-use signet_protocol::record::KeyKind;
+use signet_protocol::record::{FactorKind, KeyKind};
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
@@ -116,9 +117,11 @@ fn code(key: &KeyInfo) -> &'static str {
 /// Whether a touch is all that it asks for.
 fn open(key: &KeyInfo, renewal: &Renewal<'_>) -> Option<Finding> {
     let (name, open) = (&key.name, key.holders.iter().find(|holder| !holder.access_code)?);
-    key.factors.is_empty().then(|| {
+    (!has(key, FactorKind::Totp)).then(|| {
+        let past = if has(key, FactorKind::Fido2) { ", past signet and its approvals" } else { "" };
+        let token = &open.serial;
         let what =
-            format!("{name} asks for no pin: whoever holds token {} can sign by touching it", open.serial);
+            format!("{name} asks for no pin: whoever holds token {token} can sign by touching it{past}");
         let why = "it was put into its token without an access code; a new key is put behind one";
         Finding::warning("code", what, why, renewal::command(renewal))
     })
@@ -141,9 +144,15 @@ fn age(key: &KeyInfo, now: OffsetDateTime, renewal: &Renewal<'_>) -> Option<Find
     Some(Finding::warning("age", what, why, renewal::command(renewal)))
 }
 
-/// Whether a root key has a second factor.
+/// Whether a root key has a second factor, and whether a key is lost with one.
 fn factor(key: &KeyInfo) -> Option<Finding> {
     let name = &key.name;
+    if key.factor_details.iter().filter(|factor| factor.kind == FactorKind::Fido2).count() == 1 {
+        let what = format!("{name} is approved by one authenticator only, and cannot be used without it");
+        let why = "an authenticator breaks or is lost when it is needed most, and its factor is removed only with \
+                   an approval; any one of several will do";
+        return Some(Finding::warning("factor", what, why, format!("signet factor add fido2 --key {name}")));
+    }
     (key.kind == KeyKind::Root && key.factors.is_empty()).then(|| {
         let what = format!("{name} is a root key without a second factor");
         let why = "who has the token and saw the pin needs nothing else to be root";
@@ -192,6 +201,7 @@ fn verified(key: &KeyInfo, usable: &[&String], now: OffsetDateTime) -> Option<Fi
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
+    use crate::command::custody::tests::factor as factor_of;
     use crate::command::doctor::Level;
     use crate::command::doctor::facts::{enrolled, key, only};
     use signet_protocol::record::Holder;
@@ -274,9 +284,20 @@ mod tests {
     #[test]
     fn a_root_key_wants_a_factor() {
         let mut key = key("prod", &["42", "43"]);
-        (key.kind, key.factors) = (KeyKind::Root, vec![]);
+        (key.kind, key.factors, key.factor_details) = (KeyKind::Root, vec![], vec![]);
         let found = judge(&key, &[]);
         assert!(found.iter().any(|it| it.check == "factor" && it.level == Level::Warning), "{found:?}");
+    }
+
+    #[test]
+    fn one_authenticator_is_too_few() {
+        let mut key = key("prod", &["42", "43"]);
+        key.factor_details.push(factor_of(FactorKind::Fido2));
+        let found = only(&judge(&key, &[]));
+        assert_eq!((found.level, found.check), (Level::Warning, "factor"));
+        assert_eq!(found.hint.unwrap(), "signet factor add fido2 --key prod");
+        key.factor_details.push(factor_of(FactorKind::Fido2));
+        assert_eq!(judge(&key, &[]), [Finding::ok("keys", "prod, sealed to 2 tokens")]);
     }
 
     #[test]
@@ -294,7 +315,7 @@ mod tests {
         let found = only(&judge(&key, &[enrolled("42"), enrolled("43")]));
         assert_eq!(found.message, "prod is held by one token, and is lost with it");
         assert_eq!(found.hint.unwrap(), "signet embed prod --token 43");
-        (key.holders, key.factors) = (vec![holder(false)], vec![]);
+        (key.holders, key.factor_details) = (vec![holder(false)], vec![]);
         let found = judge(&key, &[enrolled("42"), enrolled("43")]);
         let tokens = found.iter().find(|it| it.check == "keys").unwrap();
         assert_eq!(tokens.hint.as_deref(), Some("signet embed prod --token 43 --no-access-code"));

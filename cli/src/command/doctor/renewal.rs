@@ -3,6 +3,7 @@
 //! AWS makes the new key (in the console; it is asked for here at the prompt), the old one is deleted
 //! by the new one where Signet may sign that, and then leaves the vault.
 
+use crate::command::custody::same_factors;
 use signet_protocol::api::KeyInfo;
 use signet_protocol::record::{Custody, KeyKind, Partition};
 use signet_protocol::rule::Part;
@@ -25,8 +26,7 @@ pub(super) fn command(renewal: &Renewal<'_>) -> String {
     let new = name(renewal);
     let mut words = vec![format!("signet add {new} --kind")];
     match key.kind {
-        KeyKind::Root if key.factors.is_empty() => words.push("root --no-factor".to_owned()),
-        KeyKind::Root => words.push("root --totp new".to_owned()),
+        KeyKind::Root => words.push(format!("root {}", same_factors(key))),
         KeyKind::IamUser => words.push("iam-user".to_owned()),
     }
     match key.partition {

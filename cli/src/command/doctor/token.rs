@@ -4,6 +4,7 @@
 //! shows to everybody.
 
 use super::Finding;
+use crate::command::token::slot_for_people;
 use signet_protocol::api::{KeyInfo, TokenInfo};
 use signet_protocol::child::Seen;
 use signet_protocol::kinds;
@@ -46,8 +47,7 @@ fn shown(token: &TokenInfo) -> String {
     };
     let enrolled = match &token.slot {
         None => ", not enrolled".to_owned(),
-        Some(slot) if slot.is_empty() => String::new(),
-        Some(slot) => format!(", slot {slot}"),
+        Some(slot) => slot_for_people(slot).map_or_else(String::new, |slot| format!(", slot {slot}")),
     };
     let attested = if token.attested == Some(true) { ", attested" } else { "" };
     let told = token.seen.as_ref().map(|seen| told(token, seen)).unwrap_or_default();
@@ -216,7 +216,9 @@ fn unproven(token: &TokenInfo, replace: &str) -> Vec<Finding> {
     let hardware = kinds::find(&token.kind).is_none_or(|kind| kind.guarantees.non_exportable);
     let serial = &token.serial;
     let mut findings = Vec::new();
-    if hardware && token.attested == Some(false) {
+    // a kind whose keys are not policed slot by slot has nothing that its maker could vouch for
+    let policed = token.policies.as_deref() != Some("none");
+    if hardware && policed && token.attested == Some(false) {
         let what = format!("that the key of {serial} was made on it is not attested by its maker");
         let why = "a false token, or a key that was imported, could be copied";
         findings.push(Finding::warning("attestation", what, why, replace));

@@ -10,6 +10,7 @@ use signet_protocol::api::KeyInfo;
 use signet_protocol::child::TokenName;
 use signet_protocol::record::{KeyKind, Partition};
 
+use super::super::custody::same_factors;
 use super::super::token::{joined, title};
 use serde::Serialize;
 
@@ -72,7 +73,7 @@ fn by_itself(key: &KeyInfo, others: &[TokenName], place: &Place) -> Vec<Step> {
     let tokens: Vec<String> = others.iter().map(title).collect();
     let (name, with) = (&key.name, joined(&tokens, "or"));
     let successor = format!("{}-new", name.chars().take(60).collect::<String>());
-    let factor = if key.factors.is_empty() { "--no-factor" } else { "--totp new" };
+    let factor = same_factors(key);
     vec![
         Step::typed(
             format!("with {with}: make its successor while it still works (the answer shows the new secret)"),
