@@ -12,6 +12,7 @@ use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
 use journey::Desk;
+use journey::office::{FIDO_PIN, Office};
 use ready::{NAME, PASSPHRASE, Ready, document};
 use signet_tests::card::Touch;
 use signet_tests::harness::{Ran, Signet, wait_until};
@@ -97,6 +98,34 @@ fn everything_is_on_the_screen_before_the_first_question_and_before_the_touch() 
     );
     assert!(terminal.echoes());
     assert!(!terminal.seen.contains(journey::PIN), "{}", terminal.seen);
+}
+
+#[test]
+fn an_approval_is_asked_for_by_name_and_each_touch_in_its_turn() {
+    let office = Office::new();
+    let Office { desk, approver } = &office;
+    for card in [approver, &desk.card] {
+        card.touch(Touch::Never);
+    }
+    let url = desk.aws.url();
+    let mut terminal = at_terminal(&desk.signet, &request(&url, &["--reason", "monthly check"]));
+    terminal.expect("(3 tries left): ");
+    terminal.send(&format!("{}\n", journey::PIN));
+    terminal.expect("office (fido2-1)");
+    terminal.expect("(8 tries left): ");
+    assert!(!terminal.echoes());
+    assert!(!terminal.seen.contains("now"), "no word of a touch yet: {}", terminal.seen);
+    terminal.send(&format!("{FIDO_PIN}\n"));
+    let serial = desk.card.serial().to_string();
+    for (number, card, name) in [(1, approver, "office (fido2-1)"), (2, &desk.card, &serial)] {
+        terminal.expect(&format!("{name} now: touch {number} of 2 for sts:GetCallerIdentity ("));
+        card.wait_until_asked();
+        assert!(card.press());
+    }
+    let (status, stdout, stderr) = terminal.finish();
+    assert!(status.success(), "{stdout}{stderr}{}", terminal.seen);
+    assert!(terminal.echoes());
+    assert!(!terminal.seen.contains(FIDO_PIN), "{}", terminal.seen);
 }
 
 #[test]

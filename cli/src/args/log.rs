@@ -16,8 +16,10 @@ pub(crate) enum AuditCommand {
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
     },
-    /// Check the chain
+    /// Check the chain, and every approval by a FIDO2 authenticator
     Verify(Verify),
+    /// Print what shows to others that a use was approved: a document a line, checked by verify-proof
+    Prove(Prove),
 }
 
 // `signet audit log`.
@@ -48,6 +50,21 @@ pub(crate) struct Verify {
     /// A head kept elsewhere that must be part of the chain [default: none]
     #[arg(long, value_name = "SEQ:HASH")]
     pub(crate) head: Option<String>,
+    /// List the uses that were approved, each with its authenticator and the hash of its request
+    #[arg(long)]
+    pub(crate) approvals: bool,
+    /// Read this copy of the log, without an agent [default: the agent's log]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+}
+
+// `signet audit prove`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  signet audit prove 5f0c9a7be1d24c3f8a6b0d9e7c51f243 > use.json")]
+pub(crate) struct Prove {
+    /// Id of the use, as it stands in the log
+    #[arg(required = true)]
+    pub(crate) id: Vec<String>,
     /// Read this copy of the log, without an agent [default: the agent's log]
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,

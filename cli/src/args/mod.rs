@@ -15,7 +15,7 @@ pub(crate) use key::{
     Add, CustodyArg, FactorCommand, FactorKindCommand, KindArg, PartitionArg, PolicyCommand, Remove, Show,
     TotpSource,
 };
-pub(crate) use log::{AuditCommand, Completion, Log, Shell, Verify};
+pub(crate) use log::{AuditCommand, Completion, Log, Prove, Shell, Verify};
 pub(crate) use token::{Init, TokenCommand};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};

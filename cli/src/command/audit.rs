@@ -1,6 +1,8 @@
-//! `signet audit …`: reads the log from the agent or from a copy, and checks its chain here, so that
-//! an agent need not be believed about its own log.
+//! `signet audit …`: reads the log from the agent or from a copy, and checks its chain and its approvals
+//! here, so that an agent need not be believed about its own log.
 
+mod approvals;
+mod prove;
 mod read;
 mod select;
 mod verify;
@@ -23,6 +25,7 @@ pub(crate) fn run(cx: &Context, command: &AuditCommand) -> Done {
         AuditCommand::Log(args) => log(cx, args),
         AuditCommand::Head { dir } => head(cx, dir.as_deref()),
         AuditCommand::Verify(args) => verify::run(cx, args),
+        AuditCommand::Prove(args) => prove::run(cx, args),
     }
 }
 
@@ -61,7 +64,7 @@ fn head(cx: &Context, dir: Option<&Path>) -> Done {
     let head = match dir {
         None => cx.get("/v1/audit/head")?,
         Some(_) => {
-            let (report, _) = check(cx, dir)?;
+            let report = chain(&lines(cx, dir)?.0);
             let (seq, hash) = report.head.unwrap_or((0, GENESIS.to_owned()));
             Head { version: VERSION, seq, hash }
         }
@@ -73,21 +76,23 @@ fn head(cx: &Context, dir: Option<&Path>) -> Done {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Checks the whole log; gives what was found, and where the lines stand.
-fn check(cx: &Context, dir: Option<&Path>) -> Result<(Report, read::Places), Refusal> {
-    let hash = |bytes: &[u8]| hex(&sha256(bytes));
+/// The lines of the whole log, and where they stand.
+fn lines(cx: &Context, dir: Option<&Path>) -> Result<(Vec<Vec<u8>>, read::Places), Refusal> {
     let Some(dir) = dir else {
         let mut lines = Vec::new();
         cx.lines("/v1/audit", |line| {
             lines.push(line.to_vec());
             Ok(())
         })?;
-        return Ok((audit::verify(lines, hash), read::Places::default()));
+        return Ok((lines, read::Places::default()));
     };
     let mut copy = read::Copy::open(dir)?;
-    let mut failed = None;
-    // a file that cannot be read ends the lines; what was read until then says nothing
-    let lines = copy.by_ref().map_while(|line| line.map_err(|refusal| failed = Some(refusal)).ok());
-    let report = audit::verify(lines, hash);
-    failed.map_or_else(|| Ok((report, copy.into_places())), Err)
+    // a file that cannot be read ends it: what was read until then says nothing
+    let lines = copy.by_ref().collect::<Result<_, _>>()?;
+    Ok((lines, copy.into_places()))
+}
+
+/// Checks the chain.
+fn chain(lines: &[Vec<u8>]) -> Report {
+    audit::verify(lines, |bytes| hex(&sha256(bytes)))
 }

@@ -4,6 +4,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test program uses a part of this")]
 
 pub mod botocore;
+pub mod office;
 pub mod raw;
 
 use serde_json::Value;
@@ -45,8 +46,13 @@ pub struct Desk {
 impl Desk {
     /// A factory YubiKey in the reader; nothing enrolled, a person who answers every question well.
     pub fn new() -> Self {
+        Self::of(Profile::v5_7_1(), &["yubikey-piv"])
+    }
+
+    /// The same with another card, and other kinds of token in force.
+    pub fn of(profile: Profile, kinds: &[&str]) -> Self {
         let pcscd = Pcscd::start();
-        let card = Card::insert(&pcscd, Profile::v5_7_1());
+        let card = Card::insert(&pcscd, profile);
         let aws = StrictAws::start(&Config {
             account: ACCOUNT.into(),
             root_key: Some((KEY_ID.into(), SECRET.into())),
@@ -54,8 +60,7 @@ impl Desk {
             ..Config::default()
         })
         .unwrap();
-        let signet =
-            Signet::start(&Setup { kinds: &["yubikey-piv"], pcscd: Some(&pcscd), aws: Some(aws.url()) });
+        let signet = Signet::start(&Setup { kinds, pcscd: Some(&pcscd), aws: Some(aws.url()) });
         for (kind, answer) in
             [("new-pin", PIN), ("new-puk", PUK), ("pin", PIN), ("puk", PUK), ("confirm", "yes")]
         {
@@ -66,10 +71,14 @@ impl Desk {
 
     /// The same with the token enrolled and root's key `prod` sealed to it.
     pub fn with_key() -> Self {
-        let desk = Self::new();
-        let _enrolled = desk.signet.run(&["init", "--yes"]).ok();
-        desk.add(&["--no-factor"]);
-        desk
+        Self::new().keyed()
+    }
+
+    /// This desk with the token enrolled and root's key `prod` sealed to it.
+    pub fn keyed(self) -> Self {
+        let _enrolled = self.signet.run(&["init", "--yes"]).ok();
+        self.add(&["--no-factor"]);
+        self
     }
 
     /// The same, and `prod` asks for a one-time code at each use.
@@ -82,7 +91,8 @@ impl Desk {
         desk
     }
 
-    fn add(&self, how: &[&str]) {
+    /// Adds `prod`.
+    pub fn add(&self, how: &[&str]) {
         let arguments =
             [&["add", "prod", "--kind", "root", "--stdin", "--account", ACCOUNT, "--no-verify"], how]
                 .concat();

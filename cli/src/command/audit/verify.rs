@@ -1,6 +1,8 @@
-//! `signet audit verify`: every line that was changed, removed, swapped or doubled, by name.
+//! `signet audit verify`: every line that was changed, removed, swapped or doubled, and every approval that
+//! does not hold, by name.
 
-use super::check;
+use super::approvals::{self, Approved};
+use super::{chain, lines};
 use crate::args::{Format, Verify};
 use crate::command::Done;
 use crate::context::Context;
@@ -46,6 +48,13 @@ struct Fault {
     what: String,
 }
 
+impl Fault {
+    /// One line for people.
+    fn sentence(&self) -> String {
+        format!("{}: {}", self.place, self.what)
+    }
+}
+
 /// The result as JSON.
 #[derive(Serialize)]
 struct Document {
@@ -54,6 +63,8 @@ struct Document {
     head: Option<Head>,
     /// Whether a head kept elsewhere was compared: without one a cut tail cannot be seen.
     anchored: bool,
+    /// Each checked against the credential that was enrolled then; those that do not hold are faults.
+    approvals: Vec<Approved>,
     faults: Vec<Fault>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<Refusal>,
@@ -62,7 +73,8 @@ struct Document {
 /// Does the command.
 pub(super) fn run(cx: &Context, args: &Verify) -> Done {
     let pin = args.head.as_deref().map(str::parse::<Pin>).transpose()?;
-    let (report, places) = check(cx, args.dir.as_deref())?;
+    let (lines, places) = lines(cx, args.dir.as_deref())?;
+    let (report, found) = (chain(&lines), approvals::check(&lines));
     let named = report.findings.iter();
     let mut faults: Vec<Fault> =
         named.map(|it| Fault { place: places.name(it.line), seq: it.seq, what: it.to_string() }).collect();
@@ -71,6 +83,9 @@ pub(super) fn run(cx: &Context, args: &Verify) -> Done {
         faults.push(Fault { place: places.name(report.lines), seq: None, what });
     }
     faults.extend(pin.as_ref().and_then(|pin| against(&report, pin)));
+    // of a line that was changed the chain has said so
+    let flaws = found.flaws.iter().filter(|flaw| report.findings.iter().all(|it| it.line != flaw.line));
+    faults.extend(flaws.map(|it| Fault { place: places.name(it.line), seq: it.seq, what: it.to_string() }));
     let error = (!faults.is_empty()).then(|| {
         let plural = if faults.len() == 1 { "" } else { "s" };
         let what = format!("the audit log has {} fault{plural}", faults.len());
@@ -78,16 +93,25 @@ pub(super) fn run(cx: &Context, args: &Verify) -> Done {
     });
     let code = error.as_ref().map_or(ExitCode::SUCCESS, |refusal| ExitCode::from(refusal.code.exit()));
     let head = report.head.map(|(seq, hash)| Head { version: VERSION, seq, hash });
-    let document =
-        Document { version: VERSION, entries: report.lines, head, anchored: pin.is_some(), faults, error };
+    let (entries, anchored, approvals) = (report.lines, pin.is_some(), found.approved);
+    let document = Document { version: VERSION, entries, head, anchored, approvals, faults, error };
     match cx.format() {
         Format::Json => output::json(&document)?,
+        Format::Csv if args.approvals => {
+            document.faults.iter().for_each(|fault| output::talk(&fault.sentence()));
+            list(Format::Csv, &document)?;
+        }
         Format::Csv => {
             let row = |fault: &Fault| vec![fault.place.clone(), fault.what.clone()];
             let rows: Vec<Vec<String>> = document.faults.iter().map(row).collect();
             output::table(Format::Csv, &document, &["place", "fault"], &rows)?;
         }
-        Format::Text => tell(&document)?,
+        Format::Text => {
+            tell(&document)?;
+            if args.approvals {
+                list(Format::Text, &document)?;
+            }
+        }
     }
     Ok(code)
 }
@@ -106,7 +130,7 @@ fn against(report: &Report, pin: &Pin) -> Option<Fault> {
 
 fn tell(document: &Document) -> Result<(), Refusal> {
     for fault in &document.faults {
-        output::line(&format!("{}: {}", fault.place, fault.what))?;
+        output::line(&fault.sentence())?;
     }
     if let Some(refusal) = &document.error {
         output::failure(refusal, Format::Text, FailureStyle::Ordinary);
@@ -119,11 +143,26 @@ fn tell(document: &Document) -> Result<(), Refusal> {
         }
         None => output::line("the log is empty")?,
     }
+    match document.approvals.len() {
+        0 => {}
+        1 => output::line("one use was approved by a fido2 authenticator: its proof holds")?,
+        several => {
+            output::line(&format!(
+                "{several} uses were approved by fido2 authenticators: every proof holds"
+            ))?;
+        }
+    }
     if !document.anchored {
         output::talk("a tail that was cut off is seen only against a head kept elsewhere");
         output::talk("hint: signet audit verify --head SEQ:HASH");
     }
     Ok(())
+}
+
+/// A line a use that was approved.
+fn list(format: Format, document: &Document) -> Result<(), Refusal> {
+    let rows: Vec<Vec<String>> = document.approvals.iter().map(Approved::cells).collect();
+    output::table(format, document, &approvals::COLUMNS, &rows)
 }
 
 #[cfg(test)]
