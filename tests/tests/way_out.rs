@@ -16,7 +16,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use journey::{Desk, KEY_ID, PIN, SECRET, SEED};
 use serde_json::Value;
-use signet_tests::card::{Card, PinPolicy, Profile, Touch, TouchPolicy};
+use signet_tests::card::{Card, Fido, PinPolicy, Profile, Touch, TouchPolicy};
 use signet_tests::process::python;
 use terminal::Terminal;
 
@@ -108,6 +108,73 @@ fn a_record_is_opened_without_signet() {
 
     assert_eq!(desk.card.touches_asked(), touches + 4, "one touch each");
     assert!(!desk.card.pin_is_verified(), "a verified pin was left behind");
+}
+
+/// The PIN of the authenticator.
+const FIDO_PIN: &str = "office-4711";
+
+/// A desk where an authenticator is the token, and opens the record of `prod`.
+fn with_authenticator(fido: Fido) -> Desk {
+    let desk = Desk::of(Profile::bare().fido(fido), &["fido2"]);
+    desk.card.set_fido_pin(Some(FIDO_PIN));
+    desk.signet.answer("fido-pin", &[FIDO_PIN]);
+    desk.keyed()
+}
+
+#[test]
+fn a_record_that_an_authenticator_opens_is_opened_without_signet() {
+    let mut desk = with_authenticator(Fido::v2_1());
+    let (record, touches) = (desk.record(), desk.card.touches_asked());
+    desk.signet.kill_agent();
+    desk.card.touch(Touch::After(Duration::from_millis(300)));
+    let said = way_out(&desk, &record, &["--show"], Some(FIDO_PIN));
+    desk.card.touch(Touch::Now);
+    assert!(said.status.success(), "{}", said.stderr);
+    assert_eq!(said.stderr, "touch now\n");
+    let (meta, rest) = metadata(&said.stdout);
+    assert_eq!(meta["recipients"][0]["kind"], "fido2");
+    let lines = format!("access key id: {KEY_ID}\nsecret access key: {SECRET}\ntotp seed: none\n");
+    assert_eq!(rest.trim_start(), lines);
+    assert_eq!(desk.card.touches_asked(), touches + 1);
+
+    for (left, why) in [(7, "wrong pin, tries left: 7"), (6, "tries left: 6"), (5, "plug it in again")] {
+        way_out(&desk, &record, &["--show"], Some("wrong-pin")).refused(why);
+        assert_eq!(desk.card.fido_tries(), left);
+    }
+    way_out(&desk, &record, &["--show"], None).refused("plug it in again");
+    desk.card.remove();
+    desk.card.reinsert();
+    desk.card.set_fido_tries(0);
+    way_out(&desk, &record, &["--show"], None).refused("is blocked: only a reset helps");
+    desk.card.set_fido_pin(Some(FIDO_PIN));
+    desk.card.touch(Touch::Never);
+    desk.card.set_touch_timeout(Duration::from_millis(300));
+    way_out(&desk, &record, &["--show"], Some(FIDO_PIN)).refused("not touched in time");
+    desk.card.touch(Touch::Now);
+
+    // Another authenticator is asked for no PIN, alone or beside the right one.
+    let other = Card::insert(&desk.pcscd, Profile::bare().fido(Fido::v2_0()));
+    other.set_fido_pin(Some(FIDO_PIN));
+    assert!(way_out(&desk, &record, &[], Some(FIDO_PIN)).status.success());
+    desk.card.remove();
+    way_out(&desk, &record, &[], None).refused("wrong token: insert fido-");
+    assert_eq!((other.fido_tries(), other.touches_asked()), (8, 0));
+    assert!(!other.has_fido_token());
+    drop(other);
+    way_out(&desk, &record, &[], None).refused("there is none");
+    // Its credential is gone: the same as another one.
+    desk.card.reinsert();
+    for id in desk.card.fido_credentials() {
+        assert!(desk.card.delete_fido_credential(&id));
+    }
+    way_out(&desk, &record, &[], None).refused("wrong token");
+}
+
+#[test]
+fn a_record_that_an_authenticator_of_ctap_2_0_opens() {
+    let desk = with_authenticator(Fido::v2_0().never_counting());
+    let said = way_out(&desk, &desk.record(), &["--show"], Some(FIDO_PIN));
+    assert!(said.stdout.contains(SECRET), "{}", said.stderr);
 }
 
 /// A key inside tokens: the record holds the access codes, and the script the words for what is left to do.
