@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -133,13 +133,22 @@ impl Signet {
             .stderr(errors)
             .spawn()
             .expect("signet-agent can be started");
+        let mut listens = None;
         let ready = wait_until(|| {
             let ended = agent.try_wait().expect("our own child can be waited for");
             assert!(ended.is_none(), "signet-agent ended: {}", read(&log));
-            UnixStream::connect(self.socket()).is_ok()
+            listens = UnixStream::connect(self.socket()).ok();
+            listens.is_some()
         });
         self.agent = Some(agent);
         assert!(ready, "signet-agent did not listen: {}", read(&log));
+        // Asked and answered: when it has closed this connection it is idle until the next one.
+        if let Some(mut asked) = listens {
+            let question = b"GET /v1/status HTTP/1.1\r\nhost: signet\r\nconnection: close\r\n\r\n";
+            asked.write_all(question).expect("signet-agent takes a question");
+            let answered = asked.read_to_end(&mut Vec::new());
+            assert!(answered.is_ok_and(|bytes| bytes > 0), "signet-agent gave no answer: {}", read(&log));
+        }
     }
 
     /// Kills the agent as the kernel would (SIGKILL).
