@@ -3,7 +3,8 @@
 //! Promises: a child has an empty environment, two pipes, and no other descriptor of ours; it is
 //! found beside this program or in `../libexec/signet`, never by a path from outside; what it says is
 //! capped and read strictly, and one that breaks the protocol is ended. Dropping a [`Child`] kills
-//! it; [`Child::end`] lets it go by itself first, and waits until it is gone. Must not know: what an order means, HTTP, policy.
+//! it; [`Child::end`] lets it go by itself first, and waits until it is gone. Must not know: what an
+//! order means, HTTP, policy.
 //!
 //! A PC/SC call blocks in C and cannot be cancelled; a child can be killed. That is why no card is
 //! ever opened in this process.

@@ -208,3 +208,24 @@ fn whatever_a_signer_lets_through_is_found_out() {
     }
     assert_eq!(desk.use_it(&[good(9)])["event"], "signed", "nothing of all that was taken");
 }
+
+#[test]
+fn a_credential_is_asked_for_in_the_name_of_a_key_and_past_at_most_its_factors() {
+    let agent = Agent::start();
+    agent.enrol();
+    agent.child_says("signet-enrol", &[json!({"event":"outcome","result":"managed","managed":"done"})]);
+    let asked = |key: &str, excluded: usize| {
+        let act = json!({"act":"credential","key":key,"exclude":vec!["b2xk"; excluded]});
+        agent.stream("/v1/tokens", &json!({"version":1,"act":act,"may_ask":true}))
+    };
+    for (key, excluded, said) in [
+        ("../prod", 0, "that is no name of a key"),
+        ("prod", 9, "a key has at most 8 factors: no more can be excluded"),
+    ] {
+        let refused = asked(key, excluded);
+        assert_eq!((refused.status, &refused.failure.unwrap()["error"]["message"]), (400, &json!(said)));
+        let line = agent.last_line("admin");
+        assert_eq!((&line["code"], &line["key"]), (&json!("bad_request"), &json!(key)));
+    }
+    assert_eq!(asked("prod", 8).last()["event"], "done");
+}

@@ -10,9 +10,9 @@ use crate::{AssertRequest, Assertion, Fault, Info, Made, MakeRequest, Patience, 
 
 /// One authenticator.
 ///
-/// A use begins with the first question and ends with the answer to the last: a token is good for the
-/// one [`Device::make_credential`] or [`Device::get_assertion`] that follows, and is forgotten by the
-/// authenticator after it, or when this is dropped.
+/// A use begins with the first question and ends with the answer to the last: a token is for the one
+/// [`Device::make_credential`] or [`Device::get_assertion`] that follows. After it, or when this is
+/// dropped, a card is reset and forgets it; on USB it is known to nobody but its holder here.
 pub struct Device {
     name: String,
     info: Info,

@@ -102,8 +102,12 @@ fn permitted(
         EnrolAct::Enrol { serial: Some(serial), .. } => house.vault.borrow().check_not_lost(serial)?,
         EnrolAct::Credential { key, exclude } => {
             draft.facts.key = Some(key.clone());
-            if !is_key_name(key) || exclude.len() > MAX_FACTORS {
+            if !is_key_name(key) {
                 return Err(Refusal::new(Code::BadRequest, "that is no name of a key", "signet list"));
+            }
+            if exclude.len() > MAX_FACTORS {
+                let message = format!("a key has at most {MAX_FACTORS} factors: no more can be excluded");
+                return Err(Refusal::new(Code::BadRequest, message, "signet factor list"));
             }
         }
         EnrolAct::List

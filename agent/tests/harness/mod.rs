@@ -123,7 +123,7 @@ impl Agent {
         self.child_says("signet-signer", lines);
     }
 
-    fn child_says(&self, program: &str, lines: &[Value]) {
+    pub(crate) fn child_says(&self, program: &str, lines: &[Value]) {
         let line = |line: &Value| if *line == json!("?") { "?\n".to_owned() } else { format!("{line}\n") };
         let script: String = lines.iter().map(line).collect();
         std::fs::write(self.folder().join("bin/script"), script).unwrap();
@@ -334,7 +334,7 @@ impl Drop for Agent {
 pub(crate) struct Events {
     from: BufReader<UnixStream>,
     pub(crate) status: u16,
-    failure: Option<Value>,
+    pub(crate) failure: Option<Value>,
 }
 
 impl Events {
